@@ -1,0 +1,168 @@
+"""Run a compiled model for many patients at once: `Engine`.
+
+    engine = Engine(code, rtol=1e-5)
+    result = engine.run(parameters, actions, times, outputs=[0, 3])
+    more = engine.run(parameters, actions, later_times, start=result.end)     # pause and resume
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterglow.engine import driver, native
+from afterglow.engine.actions import Actions, Table
+from afterglow.errors import EngineError
+
+FloatArray = NDArray[np.float64]
+LANES = driver.LANES
+
+REMEDY = {
+    driver.NOT_FINITE: "a parameter, covariate or state is not a finite number: look at this patient's row",
+    driver.TOO_MANY_STEPS: "the step limit was reached: raise max_steps or loosen rtol",
+    driver.STEP_TOO_SMALL: "the step became too small: an equation may jump or blow up for this patient's parameters",
+}
+
+
+class Code(Protocol):
+    """What the engine needs of a compiled model: LLVM IR and the sizes of its arrays."""
+
+    @property
+    def text(self) -> str:
+        """LLVM IR."""
+        ...
+
+    @property
+    def states(self) -> int: ...  # noqa: D102
+    @property
+    def slots(self) -> int: ...  # noqa: D102
+    @property
+    def outputs(self) -> int: ...  # noqa: D102
+    @property
+    def prepared(self) -> int: ...  # noqa: D102
+    @property
+    def factors(self) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Where a batch stands: time (h), states and parameter slots in groups of lanes."""
+
+    time: float
+    states: FloatArray
+    slots: FloatArray
+
+
+@dataclass(frozen=True)
+class Result:
+    """Outputs [patients, times, outputs], NaN after a failure; status [patients] (0 is fine); where the batch stands."""
+
+    values: FloatArray
+    status: NDArray[np.int64]
+    failed_at: FloatArray
+    steps: NDArray[np.int64]
+    end: Pause
+
+    def failures(self) -> list[str]:
+        """One line for each patient who could not be simulated: number, time, remedy."""
+        return [
+            f"patient {i}: stopped at {self.failed_at[i]:.6g} h: {REMEDY[int(self.status[i])]}"
+            for i in np.flatnonzero(self.status)
+        ]
+
+
+class Engine:
+    """Vector code of one model, ready to run."""
+
+    def __init__(self, code: Code, sizes: Sequence[float], rtol: float = 1e-5, threads: int | None = None) -> None:
+        """`sizes` are typical magnitudes of the states: the absolute tolerance of a state is rtol * size."""
+        if not 0 < rtol < 0.1:
+            raise EngineError(f"rtol must lie between 0 and 0.1, not {rtol}")
+        self.code = code
+        self.rtol = rtol
+        self.threads = threads or int(os.environ.get("AFTERGLOW_THREADS", 0)) or os.cpu_count() or 1
+        self._tol = np.array([rtol, *(rtol * s for s in sizes)])
+        self._at = native.load(code.text)
+
+    def run(
+        self,
+        parameters: FloatArray,
+        actions: Actions | Table,
+        times: FloatArray,
+        outputs: Sequence[int],
+        *,
+        start: Pause | None = None,
+        t0: float = 0.0,
+        until: float | None = None,
+        first_step: float = 0.005,
+        max_steps: int = 1_000_000,
+    ) -> Result:
+        """Simulate every patient.
+
+        Args:
+            parameters: [slots, patients]; ignored when `start` is given.
+            actions: what is done to whom and when.
+            times: sorted times (h) at which outputs are wanted.
+            outputs: numbers of the wanted outputs.
+            start: a pause to go on from; otherwise patients start untreated at `t0`.
+            until: stop here (h), default the last of `times`.
+            first_step: first step after an action (h).
+            max_steps: steps before a patient is given up.
+        """
+        times = np.ascontiguousarray(times, dtype=float)
+        if times.ndim != 1 or (np.diff(times) < 0).any() or not np.isfinite(times).all():
+            raise EngineError("times must be a sorted list of finite numbers")
+        slots, states, n = self._begin(parameters, start)
+        t0 = start.time if start else t0
+        t1 = float(times[-1] if until is None else until)
+        if t1 < t0:
+            raise EngineError(f"cannot run backwards from {t0} h to {t1} h")
+        groups = slots.shape[0]
+        table = actions.table(n) if isinstance(actions, Actions) else actions
+        begin = np.concatenate([table.start, np.full(groups * LANES - n, table.start[-1])])
+        wanted = np.asarray(outputs, dtype=np.int64)
+        out = np.full((groups * LANES, len(times), len(wanted)), np.nan)
+        status = np.zeros(groups * LANES, np.int64)
+        failed_at = np.full(groups * LANES, np.nan)
+        steps = np.zeros(groups * LANES, np.int64)
+        c = self.code
+        addresses = tuple(self._at[k] for k in ("prepare", "outputs", "step", "dense"))
+        sizes = (c.states, c.slots, c.outputs, max(c.prepared, 1), c.factors)
+
+        def part(first: int, last: int) -> None:
+            driver.run_groups(
+                first, last, addresses, sizes, t0, t1, times, wanted, self._tol, first_step, max_steps, slots, states,
+                begin, table.time, table.kind, table.place, table.value, out, status, failed_at, steps,
+            )  # fmt: skip
+
+        # Twice as many tasks as threads evens out slow patients; which thread runs a group changes nothing in it.
+        tasks = min(groups, 4 * self.threads)
+        edges = [groups * k // tasks for k in range(tasks + 1)]
+        if self.threads == 1 or tasks == 1:
+            part(0, groups)
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                list(pool.map(part, edges[:-1], edges[1:]))
+        return Result(out[:n], status[:n], failed_at[:n], steps[:n], Pause(t1, states, slots))
+
+    def _begin(self, parameters: FloatArray, start: Pause | None) -> tuple[FloatArray, FloatArray, int]:
+        """Slots and states in groups of lanes; empty lanes repeat the last patient."""
+        n_slots, n = parameters.shape
+        if n_slots != self.code.slots:
+            raise EngineError(f"the model has {self.code.slots} parameter slots, not {n_slots}")
+        if n == 0:
+            raise EngineError("there is no patient to simulate")
+        if start is not None:
+            return start.slots.copy(), start.states.copy(), n
+        groups = -(-n // LANES)
+        padded = np.concatenate([parameters, np.repeat(parameters[:, -1:], groups * LANES - n, axis=1)], axis=1)
+        slots = np.ascontiguousarray(padded.reshape(n_slots, groups, LANES).transpose(1, 0, 2))
+        states = np.empty((groups, self.code.states, LANES))
+        driver.start_states(self._at["init"], slots, states)
+        return slots, states, n
