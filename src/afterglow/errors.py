@@ -1,10 +1,10 @@
 """All exceptions of afterglow.
 
-    AfterglowError
-      InputError       bad input of a user: a list of faults, each with place, value and remedy (exit code 2)
-      ModelError       a system or the wiring between systems is wrong
-        UnitError      a sum, a wire or an equation mixes units
-      EngineError      the engine was called with arrays that do not fit
+AfterglowError
+  InputError       bad input of a user: a list of faults, each with place, value and remedy (exit code 2)
+  ModelError       a system or the wiring between systems is wrong
+    UnitError      a sum, a wire or an equation mixes units
+  EngineError      the engine was called with arrays that do not fit
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ class AfterglowError(Exception):
 class Fault:
     """One thing that is wrong with an input.
 
-    `place` is a file and line, an option or a path inside a document; `problem` names the value; `remedy` says what to do.
+    `place` is a file and line, an option or a path inside a document; `problem` names the value; `remedy` says what to
+    do.
     """
 
     place: str

@@ -1,8 +1,8 @@
 """Random streams keyed by (seed, replicate, patient, purpose): the only source of chance.
 
-Philox is counter-based: the key is the seed, the replicate and the purpose; the patient chooses the place in the counter.
-So a patient has the same luck in every arm, at any batch size and thread count, and a new purpose or one more patient moves
-nobody else's draws.
+Philox is counter-based: the key is the seed, the replicate and the purpose; the patient chooses the place in the
+counter. So a patient has the same luck in every arm, at any batch size and thread count, and a new purpose or one more
+patient moves nobody else's draws.
 
 Source: Salmon JK et al. (2011) Parallel random numbers: as easy as 1, 2, 3. SC'11. doi:10.1145/2063384.2063405
 """

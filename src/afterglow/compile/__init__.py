@@ -1,0 +1,1 @@
+"""From an expression graph to something that runs, or that people can read."""

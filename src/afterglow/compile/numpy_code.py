@@ -11,7 +11,14 @@ from afterglow.lang.expr import Expr, Symbol, order
 
 FloatArray = NDArray[np.float64]
 
-_BINARY = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "pow": "{} ** {}", "gt": "({} > {}) * 1.0"}
+_BINARY = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "div": "{} / {}",
+    "pow": "{} ** {}",
+    "gt": "({} > {}) * 1.0",
+}
 _CALLS = {
     "exp": "np.exp",
     "log": "np.log",
@@ -25,8 +32,9 @@ _CALLS = {
 
 
 def _hill(x: FloatArray, k: FloatArray, n: FloatArray) -> FloatArray:
-    u = (np.maximum(x, 0.0) / k) ** n
-    return u / (1.0 + u)
+    r = np.maximum(x, 0.0) / k
+    low, high = np.minimum(r, 1.0) ** n, np.maximum(r, 1.0) ** -n  # one of them is 1, and neither can overflow
+    return low / (low + high)
 
 
 def _hill_dx(x: FloatArray, k: FloatArray, n: FloatArray) -> FloatArray:

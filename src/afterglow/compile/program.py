@@ -1,8 +1,8 @@
 """From a flat model to a program: numbered slots, right-hand sides, a sparse Jacobian and what can be computed once.
 
-Slots of the parameter vector `p` are, in this order: parameters, open inputs, and one infusion rate for each state that a
-route or an infusion can reach. Everything that depends on `p` alone is hoisted: it is computed when `p` changes, not at every
-step of the solver.
+Slots of the parameter vector `p` are, in this order: parameters, open inputs, and one infusion rate for each state that
+a route or an infusion can reach. Everything that depends on `p` alone is hoisted: it is computed when `p` changes, not
+at every step of the solver.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
-from afterglow.lang.expr import Expr, Symbol, const, differentiate, div, is_const, mul, order, rebuild, show
+from afterglow.lang.expr import Expr, Symbol, const, differentiate, div, is_const, mul, order, rebuild
 from afterglow.lang.model import FlatModel
 
 
@@ -62,8 +62,14 @@ class Program:
     @cached_property
     def hash(self) -> str:
         """Fingerprint of the equations (not of the parameter values)."""
-        text = "\n".join([*self.states, *self.slots, *self.outputs, *map(show, (*self.rhs, *self.init, *self.values))])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        roots = (*self.rhs, *self.init, *self.values)
+        number = {id(n): str(k) for k, n in enumerate(order(roots))}
+        lines = [*self.states, *self.slots, *self.outputs]
+        for n in order(roots):  # node by node: written out, shared parts would make the text explode
+            leaf = n.name if isinstance(n, Symbol) else repr(n.value) if n.op == "const" else ""
+            lines.append(" ".join([n.op, leaf, *(number[id(a)] for a in n.args)]))
+        lines += [number[id(r)] for r in roots]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def program(model: FlatModel) -> Program:
@@ -145,7 +151,7 @@ def tidy(roots: list[Expr], fixed: set[Expr]) -> list[Expr]:
 
 
 def hoisted(roots: list[Expr], fixed: set[Expr]) -> list[Expr]:
-    """The largest sub-expressions of `roots` that depend on `fixed` symbols alone (numbers excluded), in a stable order."""
+    """The largest parts of `roots` that depend on `fixed` symbols alone (numbers excluded), in a stable order."""
     nodes = order(roots)
     still = {}
     for n in nodes:

@@ -10,50 +10,23 @@ Memory is rows of LANES doubles. The functions written here, all `void`:
                             E mean squared error over states in units of tol (rtol in tol[0], then atol of each state)
     dense(Y, Z, U, theta, V)    states at the fraction theta[0] of the last step
 
-Method: RODAS, order 4(3), six stages, stiffly accurate, with its third-order dense output.
-Source: Hairer E, Wanner G (1996) Solving Ordinary Differential Equations II, section IV.7. doi:10.1007/978-3-642-05221-7
+The method and its numbers are in `rodas`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from typing import Any
 
-import numpy as np
 from llvmlite import ir
 
 from afterglow.compile.program import Program, hoisted, tidy
+from afterglow.compile.rodas import DENSE, GAMMA, A, C
 from afterglow.lang.expr import Expr, Symbol, order
 
 LANES = 8
-GAMMA = 0.25
-A = np.array(
-    [
-        [0, 0, 0, 0, 0],
-        [1.544, 0, 0, 0, 0],
-        [0.9466785280815826, 0.2557011698983284, 0, 0, 0],
-        [3.314825187068521, 2.896124015972201, 0.9986419139977817, 0, 0],
-        [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 0],
-        [1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950, 1.0],
-    ]
-)
-C = np.array(
-    [
-        [0, 0, 0, 0, 0],
-        [-5.6688, 0, 0, 0, 0],
-        [-2.430093356833875, -0.2063599157091915, 0, 0, 0],
-        [-0.1073529058151375, -9.594562251023355, -20.47028614809616, 0, 0],
-        [7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160, 0],
-        [8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054],
-    ]
-)
-DENSE = np.array(
-    [
-        [10.12623508344586, -7.487995877610167, -34.80091861555747, -7.992771707568823, 1.025137723295662],
-        [-0.6762803392801253, 6.087714651680015, 16.43084320892478, 24.76722511418386, -6.594389125716872],
-    ]
-)
-
 F64, I64 = ir.DoubleType(), ir.IntType(64)
 VEC = ir.VectorType(F64, LANES)
 FAST = ("contract", "nsz")  # NaN and infinity must stay visible: they are how a failed patient is found
@@ -79,7 +52,7 @@ class _Body:
         kind = ir.FunctionType(ir.VoidType(), [F64.as_pointer()] * len(pointers))
         self.function = ir.Function(module, kind, name)
         self.function.attributes.add("noinline")
-        self.b = ir.IRBuilder(self.function.append_basic_block())
+        self.b: Any = ir.IRBuilder(self.function.append_basic_block())  # llvmlite has no types
         self.at = dict(zip(pointers, self.function.args, strict=True))
         self.known: dict[int, ir.Value] = {}
         for a in self.function.args:
@@ -105,7 +78,9 @@ class _Body:
 
     def broadcast(self, value: ir.Value) -> ir.Value:
         one = self.b.insert_element(ir.Constant(VEC, ir.Undefined), value, I64(0))
-        return self.b.shuffle_vector(one, ir.Constant(VEC, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+        return self.b.shuffle_vector(
+            one, ir.Constant(VEC, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        )
 
     def rows(self, count: int) -> _Rows:
         return _Rows(self.b, count)
@@ -137,11 +112,8 @@ class _Body:
             out = self.b.insert_element(out, y, I64(lane))
         return out
 
-    def total(self, terms: Iterable[ir.Value]) -> ir.Value | None:
-        out = None
-        for t in terms:
-            out = t if out is None else self.add(out, t)
-        return out
+    def total(self, terms: Iterable[ir.Value]) -> ir.Value:
+        return reduce(self.add, terms)
 
     # -- expressions
     def write(self, roots: Sequence[Expr]) -> list[ir.Value]:
@@ -222,7 +194,7 @@ class _Body:
 class _Rows:
     """`with body.rows(n) as i:` runs its block for every row i < n."""
 
-    def __init__(self, builder: ir.IRBuilder, count: int) -> None:
+    def __init__(self, builder: Any, count: int) -> None:
         self.b, self.count = builder, count
 
     def __enter__(self) -> ir.Value:
@@ -419,8 +391,9 @@ def _write_step(module: ir.Module, n: int, rhs: ir.Function, factor: ir.Function
         b.call(rhs, [at["Z"], at["H"], at["F"]])
         with body.rows(n) as i:
             terms = [body.mul(number(C[s, j]), body.load("U", b.add(I64(j * n), i))) for j in range(s) if C[s, j]]
-            f, t = body.load("F", i), body.total(terms)
-            f = f if t is None else body.add(f, body.mul(per_h, t))
+            f = body.load("F", i)
+            if terms:
+                f = body.add(f, body.mul(per_h, body.total(terms)))
             body.store(f, "U", b.add(I64(s * n), i))
         b.call(solve, [at["W"], b.gep(at["U"], [I64(s * n * LANES)])])
     rtol = body.spread("tol")

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: actions, steps, status codes. No biology, no chance."""

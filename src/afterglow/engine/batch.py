@@ -1,8 +1,11 @@
 """Run a compiled model for many patients at once: `Engine`.
 
-    engine = Engine(code, rtol=1e-5)
+    engine = Engine(code, sizes, rtol=1e-5)
     result = engine.run(parameters, actions, times, outputs=[0, 3])
-    more = engine.run(parameters, actions, later_times, start=result.end)     # pause and resume
+    more = engine.run(parameters, actions, later_times, outputs=[0, 3], start=result.end)     # pause and resume
+
+Patients advance in groups of LANES with one common step, so a patient's numbers depend, within the tolerance, on who
+shares the group. Whoever wants the same numbers at any size of the batch simulates whole groups and drops the surplus.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterglow.engine import driver, native
-from afterglow.engine.actions import Actions, Table
+from afterglow.engine.actions import ADD_SLOT, SET_SLOT, Actions, Table
 from afterglow.errors import EngineError
 
 FloatArray = NDArray[np.float64]
@@ -61,7 +64,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Result:
-    """Outputs [patients, times, outputs], NaN after a failure; status [patients] (0 is fine); where the batch stands."""
+    """Outputs [patients, times, outputs], NaN after a failure; status [patients], 0 is fine; where the batch stands."""
 
     values: FloatArray
     status: NDArray[np.int64]
@@ -81,7 +84,10 @@ class Engine:
     """Vector code of one model, ready to run."""
 
     def __init__(self, code: Code, sizes: Sequence[float], rtol: float = 1e-5, threads: int | None = None) -> None:
-        """`sizes` are typical magnitudes of the states: the absolute tolerance of a state is rtol * size."""
+        """`sizes` are typical magnitudes of the states; the absolute tolerance of a state is rtol * size.
+
+        Without `threads`, $AFTERGLOW_THREADS or all processors are used.
+        """
         if not 0 < rtol < 0.1:
             raise EngineError(f"rtol must lie between 0 and 0.1, not {rtol}")
         self.code = code
@@ -125,6 +131,7 @@ class Engine:
             raise EngineError(f"cannot run backwards from {t0} h to {t1} h")
         groups = slots.shape[0]
         table = actions.table(n) if isinstance(actions, Actions) else actions
+        self._check(table, n, outputs)
         begin = np.concatenate([table.start, np.full(groups * LANES - n, table.start[-1])])
         wanted = np.asarray(outputs, dtype=np.int64)
         out = np.full((groups * LANES, len(times), len(wanted)), np.nan)
@@ -141,7 +148,7 @@ class Engine:
                 begin, table.time, table.kind, table.place, table.value, out, status, failed_at, steps,
             )  # fmt: skip
 
-        # Twice as many tasks as threads evens out slow patients; which thread runs a group changes nothing in it.
+        # More tasks than threads even out slow patients; which thread runs a group changes nothing in it.
         tasks = min(groups, 4 * self.threads)
         edges = [groups * k // tasks for k in range(tasks + 1)]
         if self.threads == 1 or tasks == 1:
@@ -151,6 +158,16 @@ class Engine:
                 list(pool.map(part, edges[:-1], edges[1:]))
         return Result(out[:n], status[:n], failed_at[:n], steps[:n], Pause(t1, states, slots))
 
+    def _check(self, table: Table, n: int, outputs: Sequence[int]) -> None:
+        """The machine code trusts these numbers."""
+        if len(table.start) != n + 1:
+            raise EngineError(f"the actions are for {len(table.start) - 1} patients, not {n}")
+        of_slot = (table.kind == ADD_SLOT) | (table.kind == SET_SLOT)
+        if (table.place < 0).any() or (table.place >= np.where(of_slot, self.code.slots, self.code.states)).any():
+            raise EngineError("an action names a state or slot that the model does not have")
+        if any(not 0 <= k < self.code.outputs for k in outputs):
+            raise EngineError(f"the model has outputs 0 to {self.code.outputs - 1}, not {list(outputs)}")
+
     def _begin(self, parameters: FloatArray, start: Pause | None) -> tuple[FloatArray, FloatArray, int]:
         """Slots and states in groups of lanes; empty lanes repeat the last patient."""
         n_slots, n = parameters.shape
@@ -158,9 +175,12 @@ class Engine:
             raise EngineError(f"the model has {self.code.slots} parameter slots, not {n_slots}")
         if n == 0:
             raise EngineError("there is no patient to simulate")
-        if start is not None:
-            return start.slots.copy(), start.states.copy(), n
         groups = -(-n // LANES)
+        if start is not None:
+            fitting = (groups, n_slots, LANES), (groups, self.code.states, LANES)
+            if (start.slots.shape, start.states.shape) != fitting:
+                raise EngineError(f"the pause belongs to another model or number of patients than these {n}")
+            return start.slots.copy(), start.states.copy(), n
         padded = np.concatenate([parameters, np.repeat(parameters[:, -1:], groups * LANES - n, axis=1)], axis=1)
         slots = np.ascontiguousarray(padded.reshape(n_slots, groups, LANES).transpose(1, 0, 2))
         states = np.empty((groups, self.code.states, LANES))

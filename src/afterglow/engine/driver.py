@@ -1,4 +1,4 @@
-"""The stepping loop: advances groups of LANES patients with one common step, acting and observing at each patient's own times.
+"""The stepping loop: groups of LANES patients take one common step, acting and observing at each patient's own times.
 
 Model-independent: the model comes as addresses of its machine code. Compiled once by Numba and kept in its cache.
 """
@@ -12,13 +12,14 @@ from numba.extending import intrinsic
 
 LANES = 8
 FINE, NOT_FINITE, TOO_MANY_STEPS, STEP_TOO_SMALL = range(4)
+SMALLEST = 1e-12  # h
 
 
 def _caller(count):
     """An intrinsic that calls the function at an address with `count` pointers, all passed as integers."""
 
-    def typer(context, address, *pointers):
-        def codegen(ctx, builder, signature, args):
+    def typer(context, address, *pointers):  # noqa: ARG001
+        def codegen(ctx, builder, signature, args):  # noqa: ARG001
             double = ir.DoubleType().as_pointer()
             kind = ir.FunctionType(ir.VoidType(), [double] * count)
             f = builder.inttoptr(args[0], kind.as_pointer())
@@ -43,72 +44,39 @@ def run_groups(
 ):  # fmt: skip
     """Advance groups first..last from t0 to t1 (h).
 
-    P [groups, slots, LANES] and Y [groups, states, LANES] are read and left at t1; save [T] times, wanted [K] output numbers;
-    actions as in `actions.Table`; out [patients, T, K]; status, bad_time, steps [groups * LANES].
+    P [groups, slots, LANES] and Y [groups, states, LANES] are read and left at t1; save [T] times, wanted [K] output
+    numbers; actions as in `actions.Table`; out [patients, T, K]; status, bad_time, steps [groups * LANES].
     """
-    n, n_slots, n_out, n_prepared, n_factors = sizes
+    n, _, n_out, n_prepared, n_factors = sizes
     a_prepare, a_outputs, a_step, a_dense = addresses
-    H, O = np.empty((n_prepared, LANES)), np.empty((n_out, LANES))
+    H, R = np.empty((n_prepared, LANES)), np.empty((n_out, LANES))
     U, F, W = np.empty((6 * n, LANES)), np.empty((n, LANES)), np.empty((n_factors, LANES))
     Z, V, E = np.empty((n, LANES)), np.empty((n, LANES)), np.empty(LANES)
-    h_, theta = np.empty(1), np.empty(1)
-    at = np.empty(LANES, np.int64)
+    h_, theta, at = np.empty(1), np.empty(1), np.empty(LANES, np.int64)
     for g in range(first, last):
-        p, y = P[g], Y[g]
-        for l in range(LANES):
-            at[l] = start[g * LANES + l]
-            while at[l] < start[g * LANES + l + 1] and when[at[l]] < t0:
-                at[l] += 1
-        t, h, s = t0, first_step, 0
-        count, rejected, alive = 0, False, True
-        # a patient who starts with a number that is not finite borrows a neighbour's place, so that nobody waits for him
-        for l in range(LANES):
-            good = True
-            for i in range(n_slots):
-                good = good and np.isfinite(p[i, l])
-            for i in range(n):
-                good = good and np.isfinite(y[i, l])
-            if not good:
-                status[g * LANES + l], bad_time[g * LANES + l] = NOT_FINITE, t0
-        alive = _borrow(g, p, y, status, n_slots, n)
+        p, y, seen = P[g], Y[g], out[g * LANES : (g + 1) * LANES]
+        rows, bad = start[g * LANES : (g + 1) * LANES + 1], status[g * LANES : (g + 1) * LANES]
+        bad_at = bad_time[g * LANES : (g + 1) * LANES]
+        t, h, s, count, rejected = t0, first_step, 0, 0, False
+        _begin(t0, p, y, rows, when, at, bad, bad_at)
+        alive = _borrow(p, y, bad)
         while s < save.size and save[s] < t0:
             s += 1
         _call2(a_prepare, p.ctypes.data, H.ctypes.data)
         while alive:
             # -- observe, then act, at the present time
             while s < save.size and save[s] <= t:
-                _call3(a_outputs, y.ctypes.data, H.ctypes.data, O.ctypes.data)
-                _keep(g, s, O, wanted, out, status)
+                _call3(a_outputs, y.ctypes.data, H.ctypes.data, R.ctypes.data)
+                _keep(s, R, wanted, seen, bad)
                 s += 1
-            acted = 0
-            upcoming = t1
-            for l in range(LANES):
-                q, end = at[l], start[g * LANES + l + 1]
-                while q < end and when[q] <= t and t < t1:
-                    if kind[q] == 0:
-                        y[place[q], l] += value[q]
-                        acted = max(acted, 2)
-                    elif kind[q] == 1:
-                        p[place[q], l] += value[q]
-                        acted = max(acted, 2)
-                    elif kind[q] == 2:
-                        acted = max(acted, 1 if p[place[q], l] != value[q] else 0)
-                        p[place[q], l] = value[q]
-                    else:
-                        y[place[q], l] = value[q]
-                        acted = max(acted, 2)
-                    q += 1
-                at[l] = q
-                if q < end and when[q] < upcoming:
-                    upcoming = when[q]
+            acted, upcoming = _act(t, t1, at, rows, when, kind, place, value, p, y)
             if acted:
                 _call2(a_prepare, p.ctypes.data, H.ctypes.data)
-                h = min(h, first_step)
-                rejected = False
+                h, rejected = min(h, first_step), False
             if t >= t1:
                 break
             # -- step to the next action
-            while t < upcoming:
+            while alive and t < upcoming:
                 close = upcoming - t <= h * 1.0000001
                 size = upcoming - t if close else min(h, 0.5 * (upcoming - t)) if upcoming - t < 2 * h else h
                 h_[0] = size
@@ -117,85 +85,129 @@ def run_groups(
                     F.ctypes.data, W.ctypes.data, Z.ctypes.data, E.ctypes.data,
                 )  # fmt: skip
                 count += 1
-                worst, finite = 0.0, True
-                for l in range(LANES):
-                    if not np.isfinite(E[l]):
-                        finite = False
-                    elif E[l] > worst:
-                        worst = E[l]
+                worst, finite = _worst(E)
+                grow = 6.0 if worst < 2e-7 else min(6.0, max(0.2, 0.9 * worst**-0.125))
                 if finite and worst <= 1.0:
                     new = upcoming if close else t + size
                     while s < save.size and save[s] < new:
                         theta[0] = (save[s] - t) / size
-                        _call5(a_dense, y.ctypes.data, Z.ctypes.data, U.ctypes.data, theta.ctypes.data, V.ctypes.data)
-                        _call3(a_outputs, V.ctypes.data, H.ctypes.data, O.ctypes.data)
-                        _keep(g, s, O, wanted, out, status)
+                        _call5(
+                            a_dense, y.ctypes.data, Z.ctypes.data, U.ctypes.data, theta.ctypes.data, V.ctypes.data,
+                        )  # fmt: skip
+                        _call3(a_outputs, V.ctypes.data, H.ctypes.data, R.ctypes.data)
+                        _keep(s, R, wanted, seen, bad)
                         s += 1
-                    for i in range(n):
-                        for l in range(LANES):
-                            y[i, l] = Z[i, l]
+                    y[:] = Z
                     t = new
-                    grow = 6.0 if worst < 2e-7 else 0.9 * worst**-0.125
-                    grow = min(6.0, max(0.2, grow))
                     if not close or grow < 1.0:
                         h = size * (min(1.0, grow) if rejected else grow)
                     elif size * grow > h:
                         h = size * grow
                     rejected = False
                 else:
-                    h = size * (max(0.2, 0.9 * worst**-0.125) if finite else 0.2)
-                    rejected = True
-                    code = FINE
-                    if h < 1e-12:
-                        code = STEP_TOO_SMALL if finite else NOT_FINITE
-                    if code:
-                        for l in range(LANES):
-                            if (not finite and not np.isfinite(E[l])) or (finite and E[l] > 1.0):
-                                status[g * LANES + l], bad_time[g * LANES + l] = code, t
-                        alive = _borrow(g, p, y, status, n_slots, n)
+                    h, rejected = size * (grow if finite else 0.2), True
+                    if h < SMALLEST:
+                        _give_up(STEP_TOO_SMALL if finite else NOT_FINITE, t, E, bad, bad_at)
+                        alive = _borrow(p, y, bad)
                         _call2(a_prepare, p.ctypes.data, H.ctypes.data)
                         h = first_step
                 if count > max_steps:
-                    for l in range(LANES):
-                        if status[g * LANES + l] == FINE:
-                            status[g * LANES + l], bad_time[g * LANES + l] = TOO_MANY_STEPS, t
+                    E[:] = np.inf
+                    _give_up(TOO_MANY_STEPS, t, E, bad, bad_at)
                     alive = False
-                if not alive:
-                    break
-        for l in range(LANES):
-            steps[g * LANES + l] = count
-            if status[g * LANES + l] != FINE:
-                for i in range(n):
-                    y[i, l] = np.nan
-                for k in range(out.shape[1]):
-                    if save[k] > bad_time[g * LANES + l] or save[k] >= t0 >= bad_time[g * LANES + l]:
-                        out[g * LANES + l, k, :] = np.nan
+        steps[g * LANES : (g + 1) * LANES] = count
+        _blot(t0, save, y, seen, bad, bad_at)
 
 
 @nb.njit(nogil=True, cache=True)
-def _borrow(g, p, y, status, n_slots, n):
-    """Overwrite failed lanes with a good one; False when none is left."""
+def _begin(t0, p, y, rows, when, at, bad, bad_at):
+    """Pass over actions before t0. Mark whoever starts with a number that is not finite."""
+    for lane in range(LANES):
+        at[lane] = rows[lane]
+        while at[lane] < rows[lane + 1] and when[at[lane]] < t0:
+            at[lane] += 1
+        if not (np.isfinite(p[:, lane]).all() and np.isfinite(y[:, lane]).all()):
+            bad[lane], bad_at[lane] = NOT_FINITE, t0
+
+
+@nb.njit(nogil=True, cache=True)
+def _borrow(p, y, bad):
+    """Let failed lanes repeat a good one, so that nobody waits for them; False when none is left."""
     good = -1
-    for l in range(LANES):
-        if status[g * LANES + l] == FINE:
-            good = l
+    for lane in range(LANES):
+        if bad[lane] == FINE:
+            good = lane
     if good < 0:
         return False
-    for l in range(LANES):
-        if status[g * LANES + l] != FINE:
-            for i in range(n_slots):
-                p[i, l] = p[i, good]
-            for i in range(n):
-                y[i, l] = y[i, good]
+    for lane in range(LANES):
+        if bad[lane] != FINE:
+            p[:, lane] = p[:, good]
+            y[:, lane] = y[:, good]
     return True
 
 
 @nb.njit(nogil=True, cache=True)
-def _keep(g, s, O, wanted, out, status):
-    for l in range(LANES):
-        if status[g * LANES + l] == FINE:
+def _act(t, t1, at, rows, when, kind, place, value, p, y):
+    """Carry out what is due at t; at t1 nothing, which is left to whoever goes on. Returns: any change? what time is next?"""
+    acted, upcoming = False, t1
+    for lane in range(LANES):
+        q, end = at[lane], rows[lane + 1]
+        while q < end and when[q] <= t and t < t1:
+            if kind[q] == 0:
+                y[place[q], lane] += value[q]
+            elif kind[q] == 1:
+                p[place[q], lane] += value[q]
+            elif kind[q] == 2:
+                acted = acted or p[place[q], lane] != value[q]
+                p[place[q], lane] = value[q]
+            else:
+                y[place[q], lane] = value[q]
+            acted = acted or kind[q] != 2
+            q += 1
+        at[lane] = q
+        if q < end and when[q] < upcoming:
+            upcoming = when[q]
+    return acted, upcoming
+
+
+@nb.njit(nogil=True, cache=True)
+def _worst(E):
+    """The largest squared error that is finite, and whether all are."""
+    worst, finite = 0.0, True
+    for lane in range(LANES):
+        if not np.isfinite(E[lane]):
+            finite = False
+        elif E[lane] > worst:
+            worst = E[lane]
+    return worst, finite
+
+
+@nb.njit(nogil=True, cache=True)
+def _give_up(code, t, E, bad, bad_at):
+    """Mark the lanes that hold up the others: those that are not finite, or whose error is above the tolerance."""
+    for lane in range(LANES):
+        at_fault = E[lane] > 1.0 if code == STEP_TOO_SMALL else not np.isfinite(E[lane])
+        if at_fault and bad[lane] == FINE:
+            bad[lane], bad_at[lane] = code, t
+
+
+@nb.njit(nogil=True, cache=True)
+def _keep(s, R, wanted, seen, bad):
+    for lane in range(LANES):
+        if bad[lane] == FINE:
             for k in range(wanted.size):
-                out[g * LANES + l, s, k] = O[wanted[k], l]
+                seen[lane, s, k] = R[wanted[k], lane]
+
+
+@nb.njit(nogil=True, cache=True)
+def _blot(t0, save, y, seen, bad, bad_at):
+    """States and outputs of failed patients become NaN from the time of failure on."""
+    for lane in range(LANES):
+        if bad[lane] != FINE:
+            y[:, lane] = np.nan
+            for k in range(save.size):
+                if save[k] > bad_at[lane] or save[k] >= t0 >= bad_at[lane]:
+                    seen[lane, k, :] = np.nan
 
 
 @nb.njit(nogil=True, cache=True)

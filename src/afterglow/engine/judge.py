@@ -1,4 +1,4 @@
-"""The slow and simple path: one patient at a time with SciPy at tight tolerance. It judges the batch engine in tests."""
+"""The slow and simple path: one patient at a time, SciPy at tight tolerance. It judges the batch engine in tests."""
 
 from __future__ import annotations
 
@@ -45,18 +45,17 @@ def judge(
     from scipy.integrate import solve_ivp
 
     y, p, t = np.array(start, float), np.array(slots, float), 0.0
-    rows = range(table.start[patient], table.start[patient + 1])
+    rows = [q for q in range(table.start[patient], table.start[patient + 1]) if table.time[q] >= 0]
     out = np.empty((len(times), len(values(y, p))))
-    breaks = sorted({float(table.time[q]) for q in rows if 0 <= table.time[q] < times[-1]} | {float(times[-1])})
-    done, q = 0, table.start[patient]
+    breaks = sorted({float(table.time[q]) for q in rows if table.time[q] < times[-1]} | {float(times[-1])})
+    done = 0
     for end in breaks:
         if end > t:
             ask = np.array([x for x in times[done:] if x <= end])
             points = np.unique(np.append(ask, end))
-            more = {} if jacobian is None else {"jac": lambda _, z: jacobian(z, p)}
             sol = solve_ivp(
                 lambda _, z: np.array(rhs(z, p)), (t, end), y, method=method, t_eval=points, rtol=rtol,
-                atol=rtol * np.asarray(sizes), **more,
+                atol=rtol * np.asarray(sizes), jac=None if jacobian is None else lambda _, z: jacobian(z, p),
             )  # fmt: skip
             if not sol.success:
                 raise EngineError(f"SciPy stopped at {sol.t[-1] if len(sol.t) else t} h: {sol.message}")
@@ -68,7 +67,8 @@ def judge(
             while done < len(times) and times[done] <= end:
                 out[done] = np.array(values(y, p))
                 done += 1
-        while q < table.start[patient + 1] and table.time[q] <= t:
+        while rows and table.time[rows[0]] <= t:
+            q = rows.pop(0)
             if table.kind[q] == ADD_STATE:
                 y[table.place[q]] += table.value[q]
             elif table.kind[q] == ADD_SLOT:
@@ -77,5 +77,4 @@ def judge(
                 p[table.place[q]] = table.value[q]
             else:
                 y[table.place[q]] = table.value[q]
-            q += 1
     return out

@@ -34,8 +34,15 @@ def _machine() -> llvm.TargetMachine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()
-    features = llvm.get_host_cpu_features().flatten()
-    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True)
+    name, features = _processor()
+    return target.create_target_machine(cpu=name, features=features, opt=3, jit=True)
+
+
+def _processor() -> tuple[str, str]:
+    features = ""
+    with contextlib.suppress(RuntimeError):  # not known for every processor
+        features = llvm.get_host_cpu_features().flatten()
+    return llvm.get_host_cpu_name(), features
 
 
 def _build(text: str) -> bytes:
@@ -72,7 +79,7 @@ def _store(path: Path, body: bytes) -> None:
 def load(text: str) -> dict[str, int]:
     """Addresses of the functions in `text` (LLVM IR), compiled or taken from the cache."""
     machine = _machine()
-    identity = "\n".join((text, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), str(llvm.llvm_version_info)))
+    identity = "\n".join((text, *_processor(), str(llvm.llvm_version_info)))
     path = cache_folder() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.o"
     body = _stored(path)
     if body is None:

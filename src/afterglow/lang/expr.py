@@ -1,7 +1,7 @@
 """The expression graph: what an equation is made of.
 
-Nodes are immutable and shared: writing the same thing twice gives the same node. Each node built from user code knows its
-unit; nodes made by differentiation or flattening do not need one (`unit is None`).
+Nodes are immutable and shared: writing the same thing twice gives the same node. Each node built from user code knows
+its unit; nodes made by differentiation or flattening do not need one (`unit is None`).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Symbol(Expr):
         self.name = name
 
 
-# ---- building nodes -------------------------------------------------------------------------------------------------------
+# ---- building nodes ------------------------------------------------------------------------------------------------
 
 _nodes: dict[tuple[object, ...], Expr] = {}
 
@@ -95,7 +95,10 @@ def const(value: float, unit: Unit | None = ONE) -> Expr:
 
 def _node(op: str, *args: Expr, unit: Unit | None = None) -> Expr:
     if op not in ("symbol", "const") and all(a.op == "const" for a in args):
-        return const(EVALUATE[op](*(a.value for a in args)), unit)
+        try:
+            return const(EVALUATE[op](*(a.value for a in args)), unit)
+        except (ArithmeticError, ValueError, TypeError) as e:
+            raise ModelError(f"{_place()}: {op}({', '.join(map(show, args))}) has no value: {e}") from None
     key = (op, *map(id, args), unit)
     found = _nodes.get(key)
     if found is None:
@@ -131,13 +134,17 @@ def _joint(what: str, a: Expr, b: Expr) -> Unit | None:
         factor = a.unit.factor_to(b.unit)
         why = f"same dimension, but their scales differ by a factor {factor:g}; convert one: to({show(a)}, '{b.unit}')"
     else:
-        why = f"{a.unit.dimension} against {b.unit.dimension}; multiply one by a parameter that carries the missing unit"
+        why = (
+            f"{a.unit.dimension} against {b.unit.dimension}; multiply one by a parameter that carries the missing unit"
+        )
     raise UnitError(f"{_place()}: cannot {what} '{show(a)}' [{a.unit}] and '{show(b)}' [{b.unit}]: {why}")
 
 
 def _pure(what: str, x: Expr) -> None:
     if x.unit is not None and not x.unit.pure:
-        raise UnitError(f"{_place()}: {what} needs a pure number, but '{show(x)}' is in [{x.unit}]; divide by a reference value first")
+        raise UnitError(
+            f"{_place()}: {what} needs a pure number, but '{show(x)}' is in [{x.unit}]; divide it by a reference value"
+        )
 
 
 def add(a: Expr | Number, b: Expr | Number) -> Expr:
@@ -286,12 +293,12 @@ def rescale(x: Expr, factor: float, unit: Unit | None) -> Expr:
     return _node("mul", const(factor, None if unit is None else ONE), x, unit=unit)
 
 
-# ---- numbers --------------------------------------------------------------------------------------------------------------
+# ---- numbers -------------------------------------------------------------------------------------------------------
 
 
 def _hill(x: float, k: float, n: float) -> float:
-    u = (max(x, 0.0) / k) ** n
-    return u / (1.0 + u) if math.isfinite(u) else 1.0
+    r = max(x, 0.0) / k
+    return r**n / (1.0 + r**n) if r <= 1.0 else 1.0 / (1.0 + r**-n)
 
 
 def _hill_dx(x: float, k: float, n: float) -> float:
@@ -300,7 +307,7 @@ def _hill_dx(x: float, k: float, n: float) -> float:
     r = x / k
     if r == 0.0:
         return 1.0 / k if n == 1.0 else 0.0 if n > 1.0 else math.inf
-    return n * r ** (n - 1.0) / (k * (1.0 + r**n) ** 2)
+    return n * _hill(x, k, n) * _hill(k, x, n) / x
 
 
 def _hill_dn(x: float, k: float, n: float) -> float:
@@ -376,13 +383,20 @@ def substitute(roots: Iterable[Expr], replace: Mapping[Expr, Expr]) -> list[Expr
 
 def rebuild(op: str, args: tuple[Expr, ...]) -> Expr:
     """The node `op(args)`, simplified, without unit checks when the arguments carry none."""
-    builders: dict[str, Callable[..., Expr]] = {"add": add, "sub": sub, "mul": mul, "div": div, "pow": power, "where": where}
+    builders: dict[str, Callable[..., Expr]] = {
+        "add": add,
+        "sub": sub,
+        "mul": mul,
+        "div": div,
+        "pow": power,
+        "where": where,
+    }
     if op in builders:
         return builders[op](*args)
     return _node(op, *args)
 
 
-# ---- derivatives ----------------------------------------------------------------------------------------------------------
+# ---- derivatives ---------------------------------------------------------------------------------------------------
 
 
 def differentiate(root: Expr, symbol: Expr, memo: dict[int, Expr] | None = None) -> Expr:
@@ -395,6 +409,9 @@ def differentiate(root: Expr, symbol: Expr, memo: dict[int, Expr] | None = None)
         if node is symbol:
             memo[id(node)] = one
             continue
+        if node.op in ("where", "max", "min"):
+            memo[id(node)] = _chosen(node, memo)
+            continue
         total = zero
         for k, a in enumerate(node.args):
             inner = memo[id(a)]
@@ -402,6 +419,18 @@ def differentiate(root: Expr, symbol: Expr, memo: dict[int, Expr] | None = None)
                 total = add(total, mul(_partial(node, k), inner))
         memo[id(node)] = total
     return memo[id(root)]
+
+
+def _chosen(node: Expr, memo: Mapping[int, Expr]) -> Expr:
+    """The derivative of a choice: chosen among the derivatives, so that what is not chosen cannot spoil it."""
+    a, b = node.args[-2:]
+    da, db = memo[id(a)], memo[id(b)]
+    if da is db:
+        return da
+    if node.op == "where":
+        return where(strip(node.args[0]), da, db)
+    high, low = (a, b) if node.op == "max" else (b, a)
+    return where(_node("gt", strip(high), strip(low)), da, db)
 
 
 def _partial(node: Expr, k: int) -> Expr:
@@ -430,16 +459,8 @@ def _partial(node: Expr, k: int) -> Expr:
             return div(one, a[0])
         case "tanh", _:
             return sub(one, mul(me, me))
-        case "max", _:
-            return where(_node("gt", a[k], a[1 - k]), one, zero)
-        case "min", _:
-            return where(_node("gt", a[1 - k], a[k]), one, zero)
         case "gt", _:
             return zero
-        case "where", 0:
-            return zero
-        case "where", _:
-            return where(a[0], one if k == 1 else zero, zero if k == 1 else one)
         case "hill", 0:
             return _node("hill_dx", *a)
         case "hill", 1:  # hill depends on x / half, so d/dhalf = -(x / half) d/dx
@@ -460,7 +481,7 @@ def strip(root: Expr) -> Expr:
     return found[1]
 
 
-# ---- showing --------------------------------------------------------------------------------------------------------------
+# ---- showing -------------------------------------------------------------------------------------------------------
 
 _INFIX = {"add": (" + ", 1), "sub": (" - ", 1), "mul": ("*", 2), "div": ("/", 2), "pow": ("^", 4), "gt": (" > ", 0)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -41,12 +42,14 @@ class Wire:
 class Model:
     """Named systems and the wires between them.
 
-    Systems are added in the order of cause; a wire against that order has to say `feedback=True`.
+    Systems are added in the order of cause; a wire against that order has to say `feedback=True`. `fixed` are parameter
+    values ("system.symbol") that replace the declared ones: fitted values, or those of a variant.
     """
 
     name: str
     parts: dict[str, Part] = field(default_factory=dict)
     wires: list[Wire] = field(default_factory=list)
+    fixed: dict[str, float] = field(default_factory=dict)
 
     def add(self, system: type[System], name: str, **params: Param) -> Part:
         """Place `system` under `name`; keyword arguments replace parameter declarations for this place only."""
@@ -54,7 +57,9 @@ class Model:
             raise ModelError(f"{_place()}: the model has a system '{name}' already")
         for key, p in params.items():
             if key not in system.params:
-                raise ModelError(f"{_place()}: {system.__name__} has no parameter '{key}' ({nearest(key, system.params)})")
+                raise ModelError(
+                    f"{_place()}: {system.__name__} has no parameter '{key}' ({nearest(key, system.params)})"
+                )
             p.name = key
             mine, theirs = system.params[key].unit, p.unit
             assert mine is not None
@@ -78,13 +83,17 @@ class Model:
             raise ModelError(f"{place}: input '{full}' is wired twice; add the two outputs in a system of their own")
         names = list(self.parts)
         if names.index(a.name) >= names.index(b.name) and not feedback:
-            raise ModelError(f"{place}: '{a.name}.{out_name}' -> '{full}' runs backwards; say feedback=True if it is meant")
+            raise ModelError(
+                f"{place}: '{a.name}.{out_name}' -> '{full}' runs backwards; say feedback=True if it is meant"
+            )
         output, wanted = a.system.outputs[out_name], b.system.inputs[in_name].unit
         assert wanted is not None
         try:
             factor = output.unit.factor_to(wanted)
         except UnitError as e:
-            raise UnitError(f"{place}: wire '{a.name}.{out_name}' [{output.unit}] -> '{full}' [{wanted}]: {e}") from None
+            raise UnitError(
+                f"{place}: wire '{a.name}.{out_name}' [{output.unit}] -> '{full}' [{wanted}]: {e}"
+            ) from None
         self.wires.append(Wire(f"{a.name}.{out_name}", full, factor, feedback))
 
     def flatten(self) -> FlatModel:
@@ -105,8 +114,8 @@ class FlatRoute:
 class FlatModel:
     """All equations of a model, names are `system.symbol`. Expressions are made of the symbols given here.
 
-    `values` are the typical parameter values.
-    `dots` are rates per hour. `open_inputs` are inputs that nothing drives (covariates and signals of a course).
+    `values` are the typical parameter values. `dots` are rates per hour. `open_inputs` are inputs that nothing drives
+    (covariates and signals of a course).
     """
 
     states: dict[str, State]
@@ -124,6 +133,9 @@ class FlatModel:
         unknown = [k for k in values if k not in self.params]
         if unknown:
             raise ModelError("; ".join(f"no parameter '{k}' ({nearest(k, self.params)})" for k in unknown))
+        wrong = [f"{k} = {v!r}" for k, v in values.items() if not math.isfinite(v)]
+        if wrong:
+            raise ModelError("not a finite number: " + ", ".join(wrong))
         return replace(self, values={**self.values, **{k: float(v) for k, v in values.items()}})
 
 
@@ -206,5 +218,19 @@ def _flatten(model: Model) -> FlatModel:
             )
             lag = None if r.lag is None else _resolve([r.lag], name)[0]
             routes[f"{name}.{key}"] = FlatRoute(r.meaning, into, lag)
+    _before_states(inits, routes)
     values = {name: p.value_ for name, p in params.items()}
-    return FlatModel(states, params, values, open_inputs, inits, dots, outputs, meta, routes)
+    flat = FlatModel(states, params, values, open_inputs, inits, dots, outputs, meta, routes)
+    return flat.with_values(model.fixed)
+
+
+def _before_states(inits: Mapping[str, Expr], routes: Mapping[str, FlatRoute]) -> None:
+    """Refuse initial values and routes that depend on states: they are worked out before there are any."""
+    early = [(f"the initial value of '{name}'", x) for name, x in inits.items()]
+    for name, r in routes.items():
+        early += [(f"route '{name}'", x) for _, share, over in r.into for x in (share, over, r.lag) if x is not None]
+    wrong = [f"{what} depends on '{n.name}'" for what, x in early for n in order([x]) if isinstance(n, State)]
+    if wrong:
+        raise ModelError(
+            "; ".join(dict.fromkeys(wrong)) + ": only parameters and open inputs are known before the start"
+        )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from afterglow.errors import ModelError, UnitError
-from afterglow.lang.expr import Expr, Number, Symbol, _place, as_expr, rescale, show
+from afterglow.lang.expr import Expr, Number, Symbol, _place, as_expr, order, rescale, show
 from afterglow.lang.units import Unit
 
 HOUR = Unit.parse("1") / Unit.parse("h")  # the engine's time is hours
@@ -17,8 +18,8 @@ HOUR = Unit.parse("1") / Unit.parse("h")  # the engine's time is hours
 class Spread:
     """How a parameter differs between people.
 
-    kind "lognormal": value * exp(size * ETA); "logitnormal": ETA is added on the logit scale; "normal": value + size * ETA;
-    ETA is standard normal, `size` is its standard deviation (OMEGA^0.5).
+    kind "lognormal": value * exp(size * ETA); "logitnormal": ETA is added on the logit scale; "normal": value + size *
+    ETA; ETA is standard normal, `size` is its standard deviation (OMEGA^0.5).
     """
 
     kind: str
@@ -43,12 +44,12 @@ def normal(sd: float) -> Spread:
 
 
 class Input(Symbol):
-    """What comes in: wired to an output of another system, or left open with a default (a covariate, a course's signal)."""
+    """What comes in: wired to an output of another system, or left open with a default (a covariate, a signal)."""
 
     __slots__ = ("default", "meaning")
 
     def __init__(self, unit: str, meaning: str, default: float | None = None) -> None:
-        super().__init__("?", Unit.parse(unit))
+        super().__init__("?", _unit(unit))
         self.meaning = meaning
         self.default = default
 
@@ -67,7 +68,9 @@ class State(Symbol):
         size: float = 1.0,
     ) -> None:
         """`bounds` hold at all times; `size` is a typical magnitude in the state's unit, for error control."""
-        super().__init__("?", Unit.parse(unit))
+        super().__init__("?", _unit(unit))
+        if not size > 0.0 or not bounds[0] < bounds[1]:
+            raise ModelError(f"{_place()}: a state needs a size above zero and bounds in order, not {size!r}, {bounds}")
         self.meaning = meaning
         self.init = as_expr(init)
         self.bounds = bounds
@@ -78,7 +81,7 @@ class State(Symbol):
     def dot(self) -> Expr:
         """The rate of change per hour."""
         if self._dot is None:
-            raise ModelError(f"state '{self.name}' has no equation: write {self.name}.dot = ...")
+            raise ModelError(f"{_place()}: state '{self.name}' has no equation: write {self.name}.dot = ...")
         return self._dot
 
     @dot.setter
@@ -107,7 +110,7 @@ class Param(Symbol):
         spread: Spread | None = None,
         bounds: tuple[float, float] = (0.0, math.inf),
     ) -> None:
-        super().__init__("?", Unit.parse(unit))
+        super().__init__("?", _unit(unit))
         if not math.isfinite(value):
             raise ModelError(f"{_place()}: parameter value {value!r} is not a finite number")
         if not bounds[0] <= value <= bounds[1]:
@@ -124,7 +127,7 @@ class Output:
 
     def __init__(self, value: Expr | Number, unit: str, meaning: str) -> None:
         self.name = "?"
-        self.unit = Unit.parse(unit)
+        self.unit = _unit(unit)
         self.meaning = meaning
         self.value = _into(as_expr(value), self.unit, "an output")
 
@@ -132,8 +135,9 @@ class Output:
 class Route:
     """A way for a dose to enter: which states take which fraction of an amount, over how long.
 
-    `fractions` maps states to pure expressions of parameters and open inputs. `over` gives a zero-order duration where the
-    route itself has one (swallowed part of a spray); otherwise the course's own duration counts. `lag` delays the whole.
+    `fractions` maps states to pure expressions of parameters and open inputs. `over` gives a zero-order duration where
+    the route itself has one (swallowed part of a spray); otherwise the course's own duration counts. `lag` delays the
+    whole.
     """
 
     def __init__(
@@ -152,6 +156,13 @@ class Route:
         for s, f in self.fractions.items():
             if f.unit is not None and not f.unit.pure:
                 raise UnitError(f"{_place()}: the fraction into '{s.name}' is in [{f.unit}], it must be a pure number")
+
+
+def _unit(text: str) -> Unit:
+    try:
+        return Unit.parse(text)
+    except UnitError as e:
+        raise UnitError(f"{_place()}: {e}") from None
 
 
 def _into(x: Expr, unit: Unit, what: str) -> Expr:
@@ -176,18 +187,18 @@ class _Body(dict[str, object]):
 
 class _Tracer(type):
     @classmethod
-    def __prepare__(cls, name: str, bases: tuple[type, ...], **kwargs: object) -> Mapping[str, object]:
+    def __prepare__(cls, name: str, bases: tuple[type, ...], **kwargs: object) -> dict[str, object]:
         return _Body()
 
     def __new__(cls, name: str, bases: tuple[type, ...], body: _Body) -> type:
         made = super().__new__(cls, name, bases, dict(body))
         if bases:
-            _collect(made, body)
+            _collect(cast("type[System]", made), body)
         return made
 
 
 class System(metaclass=_Tracer):
-    """Base of all systems. A subclass body declares inputs, states, parameters, equations, outputs and routes, in that order."""
+    """Base of all systems: a subclass declares inputs, states, parameters, equations, outputs, routes."""
 
     inputs: dict[str, Input]
     states: dict[str, State]
@@ -197,11 +208,22 @@ class System(metaclass=_Tracer):
     routes: dict[str, Route]
 
 
-def _collect(made: type, body: Mapping[str, object]) -> None:
+def _collect(made: type[System], body: Mapping[str, object]) -> None:
+    kinds: dict[str, type[Input | State | Param | Output | Route]]
     kinds = {"inputs": Input, "states": State, "params": Param, "outputs": Output, "routes": Route}
     for field, kind in kinds.items():
-        setattr(made, field, {k: v for k, v in body.items() if isinstance(v, kind)})
-    terms = {k: v for k, v in body.items() if isinstance(v, Expr) and not isinstance(v, Symbol)}
-    made.terms = terms  # type: ignore[attr-defined]
-    for state in made.states.values():  # type: ignore[attr-defined]
-        _ = state.dot
+        setattr(made, field, {k: v for k, v in body.items() if isinstance(v, kind) and v.name == k})
+    made.terms = {k: v for k, v in body.items() if isinstance(v, Expr) and not isinstance(v, Symbol)}
+    own: set[Expr] = {*made.inputs.values(), *made.states.values(), *made.params.values()}
+    for x in (n for n in order(_equations(made)) if isinstance(n, Symbol)):
+        if x not in own:
+            problem = "is assigned twice" if x.name in body else "belongs to another system or has no name of its own"
+            raise ModelError(f"{_place()}: an equation of {made.__name__} uses '{x.name}', which {problem}")
+
+
+def _equations(made: type[System]) -> list[Expr]:
+    out = [x for s in made.states.values() for x in (s.dot, s.init)]
+    out += [o.value for o in made.outputs.values()]
+    for r in made.routes.values():
+        out += [*r.fractions.values(), *r.over.values(), *([] if r.lag is None else [r.lag])]
+    return out

@@ -1,30 +1,31 @@
 """Units with dimension and scale: parsed by pint, then carried as plain numbers.
 
-A unit is a scale to base units and a tuple of powers of base dimensions, so mg/L and ug/L have one dimension and two scales.
+A unit is a scale to base units and a tuple of powers of base dimensions, so mg/L and ug/L have one dimension and two
+scales. A `point` is a point on a rating scale, a pure number.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from math import isclose
-from typing import TYPE_CHECKING
+from tokenize import TokenError
+from typing import TYPE_CHECKING, Any
 
 from afterglow.errors import UnitError, nearest
 
 if TYPE_CHECKING:
     import pint
 
-COMMON = ("1", "h", "d", "min", "mg", "ug", "L", "L/h", "mg/L", "ug/L", "ng/mL", "umol/L", "kg", "year", "mmHg", "1/h", "point")
+COMMON = ("1", "1/h", "L", "L/h", "d", "h", "kg", "mg", "mg/L", "min", "mmHg", "ng/mL", "point", "ug", "umol/L", "year")
 
 
 @cache
 def _registry() -> pint.UnitRegistry:
     import pint
 
-    registry = pint.UnitRegistry(cache_folder=None)
-    registry.define("point = [] = points")  # a point on a rating scale
-    return registry
+    return pint.UnitRegistry(cache_folder=None)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class Unit:
 
     def __pow__(self, power: float) -> Unit:
         dims = tuple((d, p * power) for d, p in self.dims if p * power)
-        return Unit(f"({self.text})^{power:g}" if dims else "1", self.scale**power, dims)
+        text = _written({name: p * power for name, p in _powers(self.text).items()})
+        scale = self.scale**power
+        return Unit(text, scale, dims) if dims or not isclose(scale, 1.0, rel_tol=1e-9) else ONE
 
     def same(self, other: Unit) -> bool:
         """Same dimension and same scale."""
@@ -88,14 +91,19 @@ def _parse(text: str) -> Unit:
         return ONE
     import pint
 
+    plain = re.sub(r"\bpoints?\b", "dimensionless", text)  # pint's own "point" is a printer's, a length
+    unknown = (pint.PintError, AttributeError, ValueError, TypeError, AssertionError, SyntaxError, TokenError)
+    one: Any  # pint's own types promise less than it keeps
+    two: Any
     try:
-        quantity = _registry().Quantity(1.0, text).to_root_units()
-    except (pint.UndefinedUnitError, pint.OffsetUnitCalculusError, AttributeError, ValueError, TypeError, AssertionError) as e:
+        one, two = (_registry().Quantity(x, plain).to_root_units() for x in (1.0, 2.0))
+    except unknown as e:
         raise UnitError(f"'{text}' is not a unit ({nearest(text, COMMON)})") from e
-    if not quantity.unitless and any(str(u).startswith(("degree_", "delta_")) for u in quantity.units._units):
-        raise UnitError(f"'{text}' has an offset and cannot be multiplied")
-    dims = tuple(sorted((str(d), float(p)) for d, p in quantity.units._units.items() if d not in ("point", "radian")))
-    return Unit(text, float(quantity.magnitude), dims)
+    scale = float(one.magnitude)
+    if not isclose(float(two.magnitude), 2.0 * scale, rel_tol=1e-9):
+        raise UnitError(f"'{text}' has an offset or is logarithmic: it cannot be multiplied (use kelvin, for instance)")
+    dims = tuple(sorted((str(d), float(p)) for d, p in one.units._units.items() if d != "radian"))
+    return Unit(text, scale, dims)
 
 
 @cache
@@ -109,9 +117,25 @@ def _combine(a: Unit, b: Unit, sign: int) -> Unit:
         return a
     if not dims and isclose(scale, 1.0, rel_tol=1e-9):
         return ONE
-    if sign < 0 and a.same(b):
-        return ONE
-    join = f"{a.text}*{b.text}" if sign > 0 else f"{a.text}/({b.text})" if "/" in b.text or "*" in b.text else f"{a.text}/{b.text}"
-    if a.pure:
-        join = b.text if sign > 0 else f"1/({b.text})" if "/" in b.text or "*" in b.text else f"1/{b.text}"
-    return Unit(join, scale, dims)
+    return Unit(_written(_powers(a.text), {name: sign * p for name, p in _powers(b.text).items()}), scale, dims)
+
+
+def _powers(text: str) -> dict[str, float]:
+    """The factors of a unit as written: {"mg": 1, "L": -1} for "mg/L"; a text less plain than that is one factor."""
+    out: dict[str, float] = {}
+    for sign, name, power in re.findall(r"([*/]?) *([^*/^() ]+|\(.*\)) *(?:(?:\^|\*\*) *(-?[\d.]+))?", text):
+        if not (name == "1" or name.isidentifier()) or (out and not sign):
+            return {f"({text})": 1.0}
+        out[name] = out.get(name, 0.0) + (-1.0 if sign == "/" else 1.0) * float(power or 1)
+    return out
+
+
+def _written(*powers: dict[str, float]) -> str:
+    """The product of factors as text: "mg/L/h"."""
+    total: dict[str, float] = {}
+    for name, p in (item for some in powers for item in some.items()):
+        total[name] = total.get(name, 0.0) + p
+    total.pop("1", None)
+    above = [name if p == 1 else f"{name}^{p:g}" for name, p in total.items() if p > 0]
+    below = [f"/{name}" if p == -1 else f"/{name}^{-p:g}" for name, p in total.items() if p < 0]
+    return ("*".join(above) or "1") + "".join(below)

@@ -1,0 +1,302 @@
+"""The first picture: one clock from minutes to weeks, the drug at the top and the mood at the bottom.
+
+One column a course. The tinted times are those with drug in the body. An effect that lives outside the tint is a reaction to the
+drug and not its presence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from afterglow.clinic.drugs import DRUGS
+from afterglow.interfaces import canvas
+from afterglow.interfaces.words import CAPTIONS
+from afterglow.study.quantities import QUANTITIES, read
+from afterglow.study.tables import QUANTILES, intakes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from afterglow.clinic.course import Course
+    from afterglow.interfaces.canvas import FloatArray, Panel, Picture, Sheet
+    from afterglow.simulate import CourseRun
+
+LINEAR_H = 0.4  # the clock is linear up to about here and logarithmic beyond
+TICKS = {"10 min": 1 / 6, "1 h": 1, "4 h": 4, "1 d": 24, "3 d": 72, "1 w": 168, "2 w": 336, "4 w": 672, "8 w": 1344}
+PRESENT = 0.01  # of the drug's own peak
+LEFT, RIGHT, TOP = 44, 14, 74
+KINDS = ("ketamine", "antidepressant", "benzodiazepine")
+POINTS = 170
+GROUP: dict[str, Any] = {"size": 10, "color": canvas.MUTED, "weight": "bold"}
+GROUP_HEIGHT = 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the picture: a quantity, as it is or minus the matched control."""
+
+    quantity: str
+    label: str
+    unit: str
+    height: int
+    against_control: bool = False
+    factor: float = 1.0
+
+
+BLOOD = {"ketamine": "ketamine", "antidepressant": "antidepressant", "benzodiazepine": "benzodiazepine"}
+TARGET = {"ketamine": "nmda", "antidepressant": "transporter", "benzodiazepine": "gaba"}
+SHARED = (
+    Row("glutamate", "Glutamate", "%", 58, True, 100),
+    Row("connectivity", "Connections in the mood circuit", "%", 66, True, 100),
+    Row("belief", "Negative belief", "%", 66, True, 100),
+    Row("madrs", "Depression score (MADRS)", "points", 104, True),
+)
+
+
+def kind(run: CourseRun) -> str | None:
+    """What sort of drug the course studies: "ketamine", "antidepressant", "benzodiazepine", or None."""
+    control = run.course.control()
+    left = _drugs(control) if control is not None else set()
+    kinds = {DRUGS[drug].kind for drug in _drugs(run.course) - left}
+    return next((one for one in KINDS if one in kinds), None)
+
+
+def choose(runs: Mapping[str, CourseRun]) -> list[str]:
+    """The arms of the picture: of each sort of drug the course with the fewest sessions."""
+    kinds = {arm: kind(run) for arm, run in runs.items() if not arm.endswith("/control")}
+    chosen = []
+    for wanted in KINDS:
+        fitting = [arm for arm in kinds if kinds[arm] == wanted]
+        chosen += sorted(fitting, key=lambda arm: int(runs[arm].doses["session"].nunique()))[:1]
+    return chosen
+
+
+def _drugs(course: Course) -> set[str]:
+    return {line.drug for line in (*course.doses, *course.background)}
+
+
+def picture(runs: Mapping[str, CourseRun]) -> Picture | None:
+    """The shared clock of the chosen arms; None when no course gives a drug."""
+    columns = [_Column(runs[arm], runs.get(f"{arm}/control")) for arm in choose(runs)]
+    if not columns:
+        return None
+    limits = _shared_limits(columns)
+    panels = [column.panel(limits) for column in columns]
+    return canvas.Picture(
+        name="shared-clock",
+        title="What remains when the drug is gone",
+        caption=CAPTIONS["shared-clock"],
+        panels=panels,
+        table=pd.concat([column.table() for column in columns], ignore_index=True),
+    )
+
+
+class _Column:
+    """One course on the clock."""
+
+    def __init__(self, run: CourseRun, control: CourseRun | None) -> None:
+        self.run, self.control, self.kind = run, control, kind(run) or "none"
+        self.title = run.course.title
+        rows = [Row(name, "", "", 58) for name in (BLOOD[self.kind], TARGET[self.kind])]
+        self.rows = [*rows, *SHARED]
+        self.fine = run.status == 0
+        if control is not None:
+            self.fine = self.fine & (control.status == 0)
+        self.at = _grid(run.time_h)
+        self.quantiles = [self._quantiles(row) for row in self.rows]
+        self.present = self._present()
+        self.unfelt = self._unfelt()
+
+    def _values(self, row: Row) -> FloatArray | None:
+        if row.quantity not in QUANTITIES:
+            return None
+        values = read(self.run, row.quantity)
+        if values is None or not row.against_control:
+            return values
+        baseline = read(self.control, row.quantity) if self.control is not None else values[:, :1]
+        if baseline is None or baseline.shape[1] not in (1, values.shape[1]):
+            return None
+        return (values - baseline) * row.factor
+
+    def _quantiles(self, row: Row) -> dict[str, FloatArray] | None:
+        values = self._values(row)
+        if values is None or not self.fine.any():
+            return None
+        found = np.quantile(values[self.fine], list(QUANTILES.values()), axis=0)
+        return dict(zip(QUANTILES, found, strict=True))
+
+    def _unfelt(self) -> FloatArray | None:
+        """Median MADRS difference had these patients expected no more than under the control (relief adds up as logs)."""
+        if self.control is None or not self.fine.any():
+            return None
+        found = [read(run, name) for run in (self.run, self.control) for name in ("madrs", "expectancy")]
+        score, hope, base_score, base_hope = found
+        if score is None or hope is None or base_score is None or base_hope is None or score.shape != base_score.shape:
+            return None
+        return np.median((score * np.exp(hope - base_hope) - base_score)[self.fine], axis=0)
+
+    def _present(self) -> list[tuple[float, float]]:
+        """Spans (hours) in which the median patient has drug in the body."""
+        level = next((q["median"] for q in self.quantiles[:2] if q is not None), None)
+        if level is None or level.max() <= 0:
+            return []
+        on = np.concatenate([[False], level > PRESENT * level.max(), [False]])
+        starts, ends = np.flatnonzero(on[1:] & ~on[:-1]), np.flatnonzero(on[:-1] & ~on[1:])
+        time = self.run.time_h
+        return [
+            (float(time[max(a - 1, 0)]), float(time[min(b, len(time) - 1)])) for a, b in zip(starts, ends, strict=True)
+        ]
+
+    def panel(self, limits: Sequence[tuple[float, float] | None]) -> Panel:
+        height = TOP + sum(row.height + 30 for row in self.rows) + 2 * GROUP_HEIGHT + 28
+        return canvas.Panel(f"clock-{self.run.arm}", self.alt(), height, lambda sheet: self._draw(sheet, limits))
+
+    def _draw(self, sheet: Sheet, limits: Sequence[tuple[float, float] | None]) -> None:
+        canvas.heading(sheet, self.title, size=14)
+        sheet.words(0, canvas.HEADING_HEIGHT, self._lead(), size=11.5, color=canvas.MUTED)
+        top = TOP
+        sheet.words(0, top - 2, "THE DRUG", **GROUP)
+        top += GROUP_HEIGHT
+        for number, (row, quantiles, limit) in enumerate(zip(self.rows, self.quantiles, limits, strict=True)):
+            if number == 2:
+                sheet.words(0, top + 2, "THE REACTION, against the same patients' control", **GROUP)
+                top += GROUP_HEIGHT + 6
+            known = QUANTITIES.get(row.quantity)
+            label, unit = row.label or (known.label if known else "In blood"), row.unit or (known.unit if known else "")
+            sheet.words(0, top, label, size=11.5, weight="bold")
+            sheet.words(canvas.PANEL_WIDTH - RIGHT, top, unit, size=10.5, color=canvas.MUTED, ha="right")
+            width = canvas.PANEL_WIDTH - LEFT - RIGHT
+            axes = sheet.axes(LEFT, top + 18, width, row.height)
+            colour = canvas.LAYER_COLOUR[known.layer] if known else canvas.MUTED
+            self._draw_row(axes, row, quantiles, limit, colour, last=number == len(self.rows) - 1)
+            top += row.height + 30
+
+    def _draw_row(self, axes: Axes, row: Row, quantiles, limit, colour: str, *, last: bool) -> None:
+        end = float(clock(self.run.time_h[-1]))
+        for start, stop in self.present:
+            axes.axvspan(
+                float(clock(start)), float(clock(stop)), color=canvas.ORANGE, alpha=0.13, linewidth=0, zorder=-1
+            )
+        ticks(axes, float(self.run.time_h[-1]), label=last)
+        if quantiles is None:
+            axes.set_yticks([])
+            axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", va="center", color=canvas.MUTED)
+            return
+        canvas.bands(
+            axes, clock(self.at), {k: _resample(self.run.time_h, q, self.at) for k, q in quantiles.items()}, colour
+        )
+        canvas.clean(axes, ticks=3)
+        if limit is not None:
+            axes.set_ylim(*limit)
+        if row.against_control:
+            axes.axhline(0, color=canvas.INK, linewidth=0.8, dashes=(3, 3))
+        if row.quantity == "madrs":
+            if self.unfelt is not None:
+                line = np.interp(self.at, self.run.time_h, self.unfelt)
+                axes.plot(clock(self.at), line, color=canvas.INK, linewidth=1.3, dashes=(4, 3))
+                words = "dashed: with the\ncontrol's expectation"
+                axes.text(0.02, 0.04, words, transform=axes.transAxes, size=9.5, color=canvas.MUTED)
+            self._label_mood(axes, quantiles["median"], end)
+
+    def _label_mood(self, axes: Axes, median: FloatArray, end: float) -> None:
+        roof = axes.get_ylim()[1]
+        for hours in (4, 24, 168, float(self.run.time_h[-1])):
+            if hours > self.run.time_h[-1]:
+                continue
+            x, y = float(clock(hours)), float(np.interp(hours, self.run.time_h, median))
+            axes.plot([x, x], [y, 0.72 * roof], color=canvas.MUTED, linewidth=0.7)
+            axes.plot([x], [y], "o", color=canvas.BLUE, markersize=5, markeredgecolor=canvas.PAGE, clip_on=False)
+            side = "right" if x > 0.95 * end else "center"
+            axes.text(x, roof, canvas.signed(y), ha=side, va="top", color=canvas.INK, size=11, weight="bold")
+
+    def _lead(self) -> str:
+        if not self.present:
+            return ""
+        gone = self.present[-1][1] if len(self.present) > 1 or self.present[0][0] > 0 else self.present[0][1]
+        if gone >= self.run.time_h[-1] - 24:
+            return "Tinted: drug in the body, day after day"
+        given = intakes(self.run)
+        last = given.loc[given["mg"] > 0, "time_h"].max()
+        return f"Tinted: drug in the body, until {_span(gone - last)} after the last dose"
+
+    def alt(self) -> str:
+        """The picture in words."""
+        mood = self.quantiles[-1]
+        words = f"{self.title}. {self._lead()}."
+        if mood is None:
+            return words
+        found = []
+        for name, hours in {"4 hours": 4, "day 1": 24, "week 1": 168, "the end": self.run.time_h[-1]}.items():
+            if hours <= self.run.time_h[-1]:
+                found.append(f"{canvas.signed(float(np.interp(hours, self.run.time_h, mood['median'])))} at {name}")
+        return f"{words} Median MADRS against control: {', '.join(found)}."
+
+    def table(self) -> pd.DataFrame:
+        """Medians and 90 % ranges at the ticks of the clock."""
+        rows = []
+        hours = [h for h in TICKS.values() if h <= self.run.time_h[-1] + 1]
+        for row, quantiles in zip(self.rows, self.quantiles, strict=True):
+            if quantiles is None:
+                continue
+            quantity = QUANTITIES[row.quantity]
+            line = {"course": self.run.arm, "quantity": row.label or quantity.label, "unit": row.unit or quantity.unit}
+            for name, hour in zip(TICKS, hours, strict=False):
+                low, mid, high = (np.interp(hour, self.run.time_h, quantiles[q]) for q in ("p05", "median", "p95"))
+                line[name] = f"{_plain(mid)} ({_plain(low)} to {_plain(high)})"
+            rows.append(line)
+        return pd.DataFrame(rows)
+
+
+def clock(hours: FloatArray | float) -> FloatArray:
+    """Place on the clock: linear in minutes, logarithmic from hours on."""
+    return np.arcsinh(np.asarray(hours, dtype=float) / LINEAR_H)
+
+
+def ticks(axes: Axes, end_h: float, *, label: bool = True) -> None:
+    """The clock's ticks, and hairlines at a day and a week."""
+    shown = {name: hours for name, hours in TICKS.items() if hours <= end_h + 1}
+    axes.set_xticks([float(clock(hours)) for hours in shown.values()], list(shown) if label else [""] * len(shown))
+    axes.tick_params(axis="x", labelsize=9.5, length=3 if label else 0)
+    for hours in (24, 168):
+        axes.axvline(float(clock(hours)), color=canvas.GRID, linewidth=0.8, zorder=0)
+    axes.set_xlim(0, float(clock(end_h)))
+
+
+def _grid(time_h: FloatArray) -> FloatArray:
+    """The run's own times, thinned where they crowd on the clock."""
+    places = clock(time_h)
+    cell = np.floor(places / places[-1] * POINTS * 2)
+    keep = np.concatenate([[True], cell[1:] != cell[:-1]])
+    keep[-1] = True
+    return time_h[keep]
+
+
+def _resample(time_h: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
+    return np.interp(at, time_h, values)
+
+
+def _shared_limits(columns: Sequence[_Column]) -> list[tuple[float, float] | None]:
+    """One y range for a row over all columns, so that heights compare; the first row keeps its own."""
+    limits: list[tuple[float, float] | None] = [None, (0, 100)]
+    for number in range(2, 2 + len(SHARED)):
+        found = [column.quantiles[number] for column in columns]
+        low = min((float(q["p05"].min()) for q in found if q is not None), default=0.0)
+        high = max((float(q["p95"].max()) for q in found if q is not None), default=1.0)
+        room = 0.08 * max(high - low, 1e-9)
+        limits.append((min(low, 0) - room, max(high, 0) + (3.2 if number == 5 else 1) * room))
+    return limits
+
+
+def _span(hours: float) -> str:
+    if hours < 48:
+        return f"{hours:.0f} h"
+    return f"{hours / 24:.0f} days"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")

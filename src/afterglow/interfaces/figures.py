@@ -1,0 +1,326 @@
+"""The pictures of a comparison, each a list of panels with its caption and the table behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from afterglow.clinic.scale import remission_cut
+from afterglow.interfaces import canvas, clock, forest
+from afterglow.interfaces.words import CAPTIONS, visit_words
+from afterglow.study import tables
+from afterglow.study.quantities import QUANTITIES, read
+from afterglow.study.tables import QUANTILES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from afterglow.interfaces.canvas import FloatArray, Panel, Picture, Sheet
+    from afterglow.simulate import CourseRun
+
+    Runs = Mapping[str, CourseRun]
+    Quantiles = Mapping[str, FloatArray]
+
+LEFT, RIGHT = 34, 14
+WEEK_H = 168.0
+
+
+def pictures(runs: Runs, results: Mapping[str, pd.DataFrame], first: Runs, interval_words: str) -> list[Picture]:
+    """All pictures of a comparison in the order of the report.
+
+    Args:
+        runs: arm -> run, controls included.
+        results: the result tables.
+        first: the runs of the shared clock (they may hold a single-dose course that was added for it).
+        interval_words: which sources of uncertainty the intervals cover.
+    """
+    made = [
+        clock.picture(first),
+        weeks(runs),
+        contrasts(runs, results["contrasts"], interval_words),
+        outcomes(runs, results["summary"], interval_words),
+        safety(runs),
+        doses(runs, results["doses"]),
+    ]
+    return [picture for picture in made if picture is not None]
+
+
+def active(runs: Runs) -> list[CourseRun]:
+    """The arms that are not matched controls."""
+    return [run for arm, run in runs.items() if not arm.endswith("/control")]
+
+
+def weeks(runs: Runs) -> Picture:
+    """The score of every course over the weeks, with bands and the matched control."""
+    found = {arm: quantiles(run, "madrs") for arm, run in runs.items()}
+    top = max(float(np.nanmax(one["p95"])) for one in found.values()) * 1.08
+    rows = []
+    for run in active(runs):
+        control = found.get(f"{run.arm}/control")
+        for visit, at in zip(run.visit, run.visit_index, strict=True):
+            if run.time_h[at] not in (0, 4, 24) and run.time_h[at] % WEEK_H:
+                continue
+            row = {"course": run.arm, "visit": visit} | {q: round(found[run.arm][q][at], 1) for q in QUANTILES}
+            rows.append(row | {"control (median)": round(control["median"][at], 1) if control else np.nan})
+    return canvas.Picture(
+        name="weeks",
+        title="Depression score over the weeks",
+        caption=CAPTIONS["weeks"],
+        panels=[_weeks_panel(run, found[run.arm], found.get(f"{run.arm}/control"), top) for run in active(runs)],
+        table=pd.DataFrame(rows),
+    )
+
+
+def _weeks_panel(run: CourseRun, found: Quantiles, control: Quantiles | None, top: float) -> Panel:
+    at, end = run.time_h / WEEK_H, float(run.time_h[-1]) / WEEK_H
+    cut = remission_cut("MADRS")
+
+    def draw(sheet: Sheet) -> None:
+        canvas.heading(sheet, run.course.title)
+        axes = sheet.axes(LEFT, canvas.HEADING_HEIGHT, canvas.PANEL_WIDTH - LEFT - RIGHT - 28, 140)
+        axes.axhline(cut, color=canvas.MUTED, linewidth=1, linestyle=(0, (1, 3)))
+        canvas.bands(axes, at, found, canvas.BLUE)
+        if control is not None:
+            axes.plot(at, control["median"], color=canvas.INK, linewidth=1.2, dashes=(4, 3))
+        given = _dose_times(run) / WEEK_H
+        axes.plot(given, np.full(len(given), 0.022 * top), "|", color=canvas.RED, markersize=6)
+        axes.set_xlim(0, end)
+        axes.set_ylim(0, top)
+        canvas.clean(axes, ticks=4)
+        _week_ticks(axes, end)
+        _weeks_labels(axes, end, found["median"][-1], None if control is None else control["median"][-1], top)
+
+    words = (
+        f"{run.course.title}: median MADRS {found['median'][0]:.0f} at the start, {found['median'][-1]:.0f} at the end"
+    )
+    words += f"; matched control {control['median'][-1]:.0f} at the end." if control is not None else "."
+    return canvas.Panel(f"weeks-{run.arm}", words, canvas.HEADING_HEIGHT + 140 + 24, draw)
+
+
+def _dose_times(run: CourseRun) -> FloatArray:
+    """Times (h) of the sessions with a drug, or of the daily doses when there are no sessions."""
+    sessions = run.doses.loc[run.doses["mg"] > 0, "time_h"]
+    given = tables.intakes(run)
+    daily = given.loc[given["mg"] > 0, "time_h"]
+    return np.unique((sessions if len(sessions) else daily).to_numpy(dtype=float))
+
+
+def _weeks_labels(axes: Axes, end: float, value: float, control: float | None, top: float) -> None:
+    """The last medians at the right, kept apart, and the word control on its line."""
+    style = {"va": "center", "size": 11, "weight": "bold", "clip_on": False}
+    axes.text(end * 1.015, value, f"{value:.0f}", color=canvas.BLUE, **style)
+    if control is None:
+        return
+    gap, above = 0.095 * top, control >= value
+    place = control if abs(control - value) > gap else value + (gap if above else -gap)
+    axes.text(end * 1.015, place, f"{control:.0f}", color=canvas.INK, **style)
+    axes.text(
+        end * 0.99,
+        control + (0.02 if above else -0.02) * top,
+        "control",
+        ha="right",
+        size=10.5,
+        va="bottom" if above else "top",
+    )
+
+
+def contrasts(runs: Runs, table: pd.DataFrame, interval_words: str) -> Picture | None:
+    """Course minus its control at day 1, halfway and at the end."""
+    table = table[table["scale"] == "MADRS"]
+    shown = [run for run in active(runs) if (table["arm"] == run.arm).any()]
+    if not shown:
+        return None
+    low, high = min(float(table["lo90"].min()), 0), max(float(table["hi90"].max()), 0)
+    room = 0.06 * max(high - low, 1.0)
+    rows = table.set_index(["arm", "visit"])
+    panels, kept = [], set()
+    for hours in _stages(shown):
+        marks = []
+        for run in shown:
+            visit = run.visit[int(np.argmin(np.abs(run.time_h[run.visit_index] - hours)))]
+            row = rows.loc[(run.arm, visit)]
+            kept.add(visit)
+            text = canvas.signed(row["difference"])
+            marks.append(forest.Mark(run.course.title, row["difference"], text, row["lo90"], row["hi90"]))
+        words = visit_words(hours)
+        frame = forest.Frame(
+            f"contrast-{hours:.0f}", words.capitalize(), "points", (low - room, high + room), canvas.BLUE, zero=True
+        )
+        panels.append(forest.panel(frame, marks))
+    listed = table[table["visit"].isin(kept)].drop(columns=["scale", "control"])
+    return canvas.Picture(
+        name="contrasts",
+        title="Course minus its matched control",
+        caption=CAPTIONS["contrasts"] + interval_words,
+        panels=panels,
+        table=listed.round({"difference": 2, "lo90": 2, "hi90": 2, "power": 2}),
+    )
+
+
+def outcomes(runs: Runs, table: pd.DataFrame, interval_words: str) -> Picture:
+    """Response and remission at the last visit, with day 1 as an open ring."""
+    rows, panels = table.set_index("arm"), []
+    for name in ("response", "remission"):
+        marks = []
+        for run in active(runs):
+            row = rows.loc[run.arm]
+            value, low, high, early = (100 * row[k] for k in (name, f"{name}_lo90", f"{name}_hi90", f"day1_{name}"))
+            marks.append(forest.Mark(run.course.title, value, f"{value:.0f} %", low, high, ghost=early))
+        frame = forest.Frame(f"outcome-{name}", name.capitalize(), "% of patients", (0, 100), canvas.GREEN)
+        panels.append(forest.panel(frame, marks))
+    columns = [c for c in table.columns if c.removeprefix("day1_").startswith(("response", "remission")) or c == "arm"]
+    return canvas.Picture(
+        name="outcomes",
+        title="Who responds, who is well",
+        caption=CAPTIONS["outcomes"] + interval_words,
+        panels=panels,
+        table=table.loc[~table["arm"].str.endswith("/control"), columns].round(3),
+        columns=2,
+    )
+
+
+def safety(runs: Runs) -> Picture:
+    """The worst dissociation, blood pressure rise and nausea of each patient."""
+    panels, rows = [], []
+    for name in ("cadss", "systolic", "nausea"):
+        quantity, marks = QUANTITIES[name], []
+        for run in active(runs):
+            worst = tables.worst(run, name)
+            if worst is None:
+                continue
+            found = {
+                q: float(value)
+                for q, value in zip(QUANTILES, np.quantile(worst, list(QUANTILES.values())), strict=True)
+            }
+            middle, bad = f"{found['median']:.0f}", f"{found['p95']:.0f}"
+            marks.append(forest.Mark(run.course.title, found["median"], middle, bands=found, second=bad))
+            line = {"course": run.arm, "worst value of": quantity.label, "unit": quantity.unit}
+            rows.append(line | {key: round(value, 1) for key, value in found.items()})
+        if marks:
+            end = max(max(mark.bands["p95"] for mark in marks if mark.bands) * 1.08, 1.0)
+            heads = ("median", "1 in 20")
+            frame = forest.Frame(f"safety-{name}", quantity.label, quantity.unit, (0, end), canvas.RED, heads=heads)
+            panels.append(forest.panel(frame, marks))
+    return canvas.Picture(
+        name="safety",
+        title="Acute risks: each patient's worst moment",
+        caption=CAPTIONS["safety"],
+        panels=panels,
+        table=pd.DataFrame(rows),
+    )
+
+
+def doses(runs: Runs, table: pd.DataFrame) -> Picture | None:
+    """When drugs were actually given, checks and boosters included."""
+    panels = [panel for run in active(runs) if (panel := _dose_panel(run)) is not None]
+    if not panels:
+        return None
+    return canvas.Picture(
+        name="doses",
+        title="Doses actually given",
+        caption=CAPTIONS["doses"],
+        panels=panels,
+        table=table[~table["arm"].str.endswith("/control")].round(3),
+    )
+
+
+def _dose_panel(run: CourseRun) -> Panel | None:
+    given = tables.intakes(run)
+    given = given[given["mg"] > 0]
+    drugs = [(str(drug), str(route), mine) for (drug, route), mine in given.groupby(["drug", "route"], sort=True)]
+    if not drugs:
+        return None
+    end = float(run.time_h[-1]) / WEEK_H
+
+    def draw(sheet: Sheet) -> None:
+        canvas.heading(sheet, run.course.title)
+        top = 40
+        for drug, route, mine in drugs:
+            sheet.words(0, top, f"{drug}, {route.replace('-', ' ')}", size=11.5)
+            sheet.words(canvas.PANEL_WIDTH - RIGHT, top, _amount(mine), size=11, color=canvas.MUTED, ha="right")
+            axes = sheet.axes(LEFT, top + 20, canvas.PANEL_WIDTH - LEFT - RIGHT, 24)
+            share = mine.groupby((mine["time_h"] // 24).astype(int))["share"].max()
+            axes.vlines((share.index.to_numpy() + 0.5) / 7, 0, share.to_numpy(), color=canvas.RED, linewidth=2.2)
+            axes.set_xlim(0, end)
+            axes.set_ylim(0, 1.02)
+            axes.set_yticks([0, 1], ["0", "all"])
+            _week_ticks(axes, end)
+            top += 64
+
+    listed = "; ".join(
+        f"{drug} {route} {_amount(mine)}, {mine['share'].sum():.3g} doses" for drug, route, mine in drugs
+    )
+    return canvas.Panel(f"doses-{run.arm}", f"{run.course.title}: {listed}.", 40 + 64 * len(drugs) + 8, draw)
+
+
+def _amount(mine: pd.DataFrame) -> str:
+    low, high = mine["mg_p05"].min(), mine["mg_p95"].max()
+    return f"{high:.3g} mg" if high - low < 0.05 * high else f"{low:.0f}–{high:.0f} mg"
+
+
+def chain(run: CourseRun, control: CourseRun | None) -> Picture:
+    """Every recorded quantity of one course on the shared clock, from dose to score."""
+    panels, rows = [], []
+    for name, quantity in QUANTITIES.items():
+        if read(run, name) is None:
+            continue
+        found = quantiles(run, name)
+        beside = quantiles(control, name) if control is not None and read(control, name) is not None else None
+        panels.append(_chain_panel(run, name, found, beside))
+        line = {"quantity": quantity.label, "unit": quantity.unit}
+        for label, hours in clock.TICKS.items():
+            if hours <= run.time_h[-1] + 1:
+                line[label] = f"{np.interp(hours, run.time_h, found['median']):.3g}"
+        rows.append(line)
+    return canvas.Picture(
+        name="systems",
+        title="The whole chain, from dose to score",
+        caption=CAPTIONS["chain"],
+        panels=panels,
+        table=pd.DataFrame(rows),
+    )
+
+
+def _chain_panel(run: CourseRun, name: str, found: Quantiles, control: Quantiles | None) -> Panel:
+    quantity = QUANTITIES[name]
+
+    def draw(sheet: Sheet) -> None:
+        sheet.words(0, 2, quantity.label, size=12, weight="bold")
+        sheet.words(canvas.PANEL_WIDTH - RIGHT, 2, quantity.unit, size=10.5, color=canvas.MUTED, ha="right")
+        axes = sheet.axes(LEFT + 10, 24, canvas.PANEL_WIDTH - LEFT - RIGHT - 10, 84)
+        canvas.bands(axes, clock.clock(run.time_h), found, canvas.LAYER_COLOUR[quantity.layer])
+        if control is not None:
+            axes.plot(clock.clock(run.time_h), control["median"], color=canvas.INK, linewidth=1, dashes=(4, 3))
+        clock.ticks(axes, float(run.time_h[-1]))
+        canvas.clean(axes)
+
+    words = f"{quantity.label}: median {found['median'][0]:.3g} at the start, {found['median'][-1]:.3g} at the end."
+    return canvas.Panel(f"chain-{name}", words, 134, draw)
+
+
+def quantiles(run: CourseRun, name: str) -> dict[str, FloatArray]:
+    """Median and other quantiles over the patients of one quantity, on the run's clock."""
+    values = read(run, name)
+    if values is None or not (run.status == 0).any():
+        return dict.fromkeys(QUANTILES, np.full(len(run.time_h), np.nan))
+    found = np.quantile(values[run.status == 0], list(QUANTILES.values()), axis=0)
+    return dict(zip(QUANTILES, found, strict=True))
+
+
+def _stages(shown: Sequence[CourseRun]) -> list[float]:
+    """Hours of day 1 (if there is a visit), the week nearest halfway, and the end."""
+    end = max(float(run.time_h[-1]) for run in shown)
+    half = round(end / 2 / WEEK_H) * WEEK_H
+    early = [tables.DAY_1_H] if any(tables.day_1_visit(run) is not None for run in shown) else []
+    return sorted({*early, *([half] if early and half > 48 and half < end else []), end})
+
+
+def _week_ticks(axes: Axes, end: float) -> None:
+    step = next(step for step in (1, 2, 4, 8, 13, 26, 52, 104, 520) if end / step <= 9)
+    at = np.arange(0, end + 0.01, step)
+    names = [f"{value:.0f}" if value else "0" for value in at]
+    names[-1] = f"{names[-1]} wk"
+    axes.set_xticks(at, names)

@@ -1,0 +1,425 @@
+"""The one place where clinic, compiled model and engine meet: a course and a population go in, trajectories and scores come out.
+
+    run = simulate_course(load_course("iv-induction"), patients=1000, weeks=8, seed=1)
+    run.measured["MADRS"]                # [patients, visits]
+
+Steps: draw the population, give everybody parameters (typical value x spread x covariates), unfold the course into actions, run the
+engine from decision to decision, and read the scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterglow import streams
+from afterglow.clinic import scale
+from afterglow.clinic.course import Course
+from afterglow.clinic.ledger import Given, Ledger
+from afterglow.clinic.population import Population, load_population
+from afterglow.clinic.regimen import Administration, Signal, session_signals
+from afterglow.compile.numpy_code import numpy_function
+from afterglow.compile.program import Program, program
+from afterglow.compile.vector import LANES, vector_code
+from afterglow.data.fitted import fitted_values, measurement
+from afterglow.engine.actions import Actions
+from afterglow.engine.batch import Engine, Pause
+from afterglow.errors import Fault, InputError
+from afterglow.lang import Model, Spread
+from afterglow.systems.whole import COVARIATES, INERT, ROUTES, whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# Outputs of the model that every run keeps; "all" keeps every output.
+KEPT = (
+    "ketamine_s.plasma", "ketamine_r.plasma", "ketamine_s.norketamine", "ketamine_r.norketamine",
+    "nmda_block.tonic", "nmda_block.synaptic", "glutamate.level", "plasticity.signal",
+    "synapses.fast", "synapses.spines", "synapses.open_window", "network.connectivity",
+    "belief.negative_belief", "belief.prediction_error", "belief.rumination",
+    "expectancy.relief", "expectancy.belief_in_drug",
+    "acute_effects.cadss", "acute_effects.systolic_rise", "acute_effects.diastolic_rise", "acute_effects.sedation",
+    "acute_effects.nausea_risk", "acute_effects.dizziness_risk",
+    "long_term_safety.bladder_load", "long_term_safety.misuse_risk",
+    "escitalopram.plasma", "venlafaxine.plasma", "bupropion.plasma", "sertraline.plasma",
+    "monoamines.sert_occupancy", "monoamines.adaptation", "monoamines.relief",
+    "benzodiazepine.diazepam_plasma", "benzodiazepine.midazolam_plasma", "benzodiazepine.gaba", "benzodiazepine.relief",
+    "psychotherapy.drive", "stress.load", "inflammation.load",
+    "mood.symptom", "mood.madrs", "mood.drug_part",
+)  # fmt: skip
+
+# The clock of the first day and after each later session, h.
+FIRST_DAY = (5 / 60, 10 / 60, 20 / 60, 0.5, 40 / 60, 50 / 60, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
+AFTER_SESSION = (20 / 60, 40 / 60, 1.0, 2.0, 6.0, 12.0)
+EARLY_VISITS = ((0.0, "baseline"), (2.0, "2 h"), (4.0, "4 h"))
+
+
+@dataclass(frozen=True)
+class CourseRun:
+    """One arm: trajectories [patients, times] and scores [patients, visits]; see docs/architecture.md."""
+
+    arm: str
+    course: Course
+    population: pd.DataFrame
+    time_h: FloatArray
+    visit: list[str]
+    visit_index: IntArray
+    values: dict[str, FloatArray]
+    measured: dict[str, FloatArray]
+    true: dict[str, FloatArray]
+    doses: pd.DataFrame
+    status: IntArray
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def visit_h(self) -> FloatArray:
+        """Times of the visits, h."""
+        return self.time_h[self.visit_index]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A model ready to run."""
+
+    model: Model
+    program: Program
+    engine: Engine
+
+    @cached_property
+    def etas(self) -> dict[str, tuple[str, Spread]]:
+        """Parameters that differ between people: full name -> (purpose of the draw, spread).
+
+        The purpose names the system's class, so that both enantiomers share a person's luck.
+        """
+        out = {}
+        for name, p in self.program.model.params.items():
+            if p.spread is not None:
+                part, key = name.split(".")
+                out[name] = (f"eta/{self.model.parts[part].system.__name__}.{key}", p.spread)
+        return out
+
+
+@cache
+def compiled(variant: str | None = None, rtol: float = 1e-5, threads: int | None = None) -> Compiled:
+    """The whole model (or a variant), compiled; machine code comes from the cache where it can."""
+    model = whole(variant)
+    known = {p.name for p in model.parts.values()}
+    fitted = {k: v for k, v in fitted_values().items() if k.split(".")[0] in known}
+    model.fixed = {**fitted, **model.fixed}
+    prog = program(model.flatten())
+    return Compiled(model, prog, Engine(vector_code(prog), prog.sizes, rtol, threads))
+
+
+def parameters(
+    model: Compiled, population: pd.DataFrame, seed: int, replicate: int, patients: range, typical: Mapping[str, float] | None = None
+) -> FloatArray:
+    """Parameter slots [slots, patients]: typical values with everybody's own spread, and covariates.
+
+    Args:
+        model: the compiled model.
+        population: one row a patient, columns as in `COVARIATES`.
+        seed: seed of the run.
+        replicate: replicate of the run.
+        patients: numbers of the patients (the keys of their luck).
+        typical: typical values that replace the model's own.
+    """
+    prog, n = model.program, len(patients)
+    slots = np.repeat(np.array(prog.defaults)[:, None], n, axis=1)
+    for name, value in (typical or {}).items():
+        if not np.isfinite(value):
+            raise InputError(Fault(name, f"parameter value {value} is not a finite number", "give a number"))
+        slots[prog.slot[name]] = value
+    for name, (purpose, spread) in model.etas.items():
+        eta = streams.normal(seed, replicate, patients, purpose)[:, 0] * spread.size
+        row = slots[prog.slot[name]]
+        if spread.kind == "lognormal":
+            row *= np.exp(eta)
+        elif spread.kind == "logitnormal":
+            row[:] = 1 / (1 + (1 - row) / row * np.exp(-eta))
+        else:
+            low, high = prog.model.params[name].bounds
+            row[:] = np.clip(row + eta, low, high)
+    for column, inputs in COVARIATES.items():
+        if column in population:
+            for name in inputs:
+                slots[prog.slot[name]] = population[column].to_numpy(float)
+    return slots
+
+
+def visits(weeks: float) -> list[tuple[float, str]]:
+    """Times (h) and labels of the visits: first hours, then every day."""
+    days = [(24.0 * d, f"{d} d") for d in range(1, int(weeks * 7) + 1)]
+    return [v for v in EARLY_VISITS if v[0] <= weeks * 168.0] + days
+
+
+def _label(time_h: float) -> str:
+    return "baseline" if time_h == 0 else f"{time_h / 24:g} d" if time_h >= 24 else f"{time_h:g} h"
+
+
+def clock(course: Course, weeks: float) -> FloatArray:
+    """The denser times (h) at which trajectories are kept besides the visits."""
+    starts = sorted({a.time_h for a in course.regimen(weeks).administrations if a.session is not None})
+    times = {*FIRST_DAY, *(s + h for s in starts for h in AFTER_SESSION)}
+    times |= {24.0 * k + 12.0 for k in range(int(weeks * 7))}
+    return np.array(sorted(round(t, 9) for t in times if t <= weeks * 168.0))
+
+
+def simulate_course(
+    course: Course,
+    *,
+    patients: int,
+    weeks: float = 8.0,
+    seed: int = 1,
+    replicate: int = 0,
+    population: Population | pd.DataFrame | None = None,
+    variant: str | None = None,
+    typical: Mapping[str, float] | None = None,
+    outputs: Sequence[str] = KEPT,
+    visits_h: Sequence[float] | None = None,
+    extra_h: Iterable[float] = (),
+    progress: Callable[[float], None] | None = None,
+) -> CourseRun:
+    """Put a virtual population through a course.
+
+    Args:
+        course: what is done.
+        patients: number of virtual patients, > 0.
+        weeks: horizon, > 0.
+        seed: the same seed gives the same people with the same luck in every arm.
+        replicate: number of the replicate; another one gives other people.
+        population: who is drawn (default: people with treatment-resistant depression), or a ready table of people.
+        variant: a rival mechanism (see `systems.variants`).
+        typical: typical parameter values that replace the fitted ones, by full name.
+        outputs: outputs of the model to keep; pass `("all",)` for every one.
+        visits_h: times of the visits (h), instead of the usual ones and the denser clock.
+        extra_h: further times (h) to keep.
+        progress: called with the share done.
+    """
+    return Arm(
+        course, patients=patients, weeks=weeks, seed=seed, replicate=replicate, population=population, variant=variant,
+        outputs=outputs, visits_h=visits_h, extra_h=extra_h,
+    ).run(typical, progress)  # fmt: skip
+
+
+class Arm:
+    """A course and the people who go through it, ready to run, also again with other parameter values."""
+
+    def __init__(
+        self,
+        course: Course,
+        *,
+        patients: int,
+        weeks: float = 8.0,
+        seed: int = 1,
+        replicate: int = 0,
+        population: Population | pd.DataFrame | None = None,
+        variant: str | None = None,
+        outputs: Sequence[str] = KEPT,
+        visits_h: Sequence[float] | None = None,
+        extra_h: Iterable[float] = (),
+    ) -> None:
+        """Arguments as of `simulate_course`."""
+        faults = []
+        if patients < 1:
+            faults.append(Fault("patients", f"{patients} patients cannot be simulated", "at least 1"))
+        if not (np.isfinite(weeks) and weeks > 0):
+            faults.append(Fault("weeks", f"a horizon of {weeks} weeks is empty", "more than 0"))
+        if faults:
+            raise InputError(faults)
+        self.course, self.weeks, self.horizon = course, weeks, weeks * 168.0
+        self.seed, self.replicate, self.asked = seed, replicate, patients
+        # Whole groups of lanes are always simulated, with real people in them: so one more patient changes nobody's step size.
+        self.who = range(-(-patients // LANES) * LANES)
+        self.model = compiled(variant)
+        if population is None or isinstance(population, Population):
+            self.people = (population or load_population()).draw(seed, replicate, self.who)
+        else:
+            self.people = population.iloc[np.arange(len(self.who)) % len(population)].reset_index(drop=True)
+        self.baseline = self.people["baseline_madrs"].to_numpy(float)
+        prog = self.model.program
+        self.outputs = prog.outputs if tuple(outputs) == ("all",) else tuple(dict.fromkeys((*outputs, "mood.madrs")))
+        self.visits = visits(weeks) if visits_h is None else [(t, _label(t)) for t in sorted(visits_h)]
+        at = np.array([v[0] for v in self.visits])
+        dense = clock(course, weeks) if visits_h is None else np.empty(0)
+        self.time_h = np.union1d(np.union1d(at, dense), np.array(list(extra_h), float))
+        self.visit_index = np.searchsorted(self.time_h, at)
+        self.regimen, self.decisions = course.regimen(weeks), course.decisions(weeks)
+        self._clear()
+
+    def _clear(self) -> None:
+        self.actions = Actions()
+        self.given: list[tuple[IntArray, Administration, FloatArray, str]] = []
+        self.status, self.problems = np.zeros(len(self.who), np.int64), []
+
+    def parameters(self, typical: Mapping[str, float] | None = None) -> FloatArray:
+        """Parameter slots [slots, patients] of this arm's people."""
+        return parameters(self.model, self.people, self.seed, self.replicate, self.who, typical)
+
+    def trajectories(
+        self, typical: Mapping[str, float] | None = None, progress: Callable[[float], None] | None = None
+    ) -> FloatArray:
+        """Outputs [patients, times, outputs], at `typical` parameter values where given."""
+        self._clear()
+        self.slots, self.routes = self.parameters(typical), {}
+        everyone = np.arange(len(self.who))
+        for a in self.regimen.administrations:
+            if a.session is None:
+                self.give(everyone, a, "planned")
+        for s in self.regimen.signals:
+            if not s.name.endswith("_session"):  # those come with the sessions that are really given
+                self.signal(everyone, s)
+        return self._run(Ledger(len(self.who), self.regimen.administrations), progress)
+
+    def run(self, typical: Mapping[str, float] | None = None, progress: Callable[[float], None] | None = None) -> CourseRun:
+        """Simulate, and read the scores."""
+        return self._result(self.trajectories(typical, progress))
+
+    # -- what is done
+    def session(self, given: Given) -> None:
+        """One session of a group of patients: its intakes and what they make people expect."""
+        for a in given.intakes:
+            self.give(given.who, a, given.reason)
+        for s in session_signals(given.intakes, self.horizon, self.course.blinding):
+            self.signal(given.who, s)
+
+    def signal(self, who: IntArray, s: Signal) -> None:
+        self.actions.set(who, s.time_h, self.model.program.slot[s.name], s.value)
+
+    def give(self, who: IntArray, a: Administration, reason: str) -> None:
+        """Unfold one intake into actions for these patients."""
+        weight = self.people["WT"].to_numpy(float)[who]
+        mg = a.amount * weight if a.per_kg else np.full(len(who), a.amount)
+        self.given.append((who, a, mg, reason))
+        if a.drug in INERT:
+            return
+        route = self._route_name(a)
+        for full, share in ROUTES[a.drug, route]:
+            parts, lag = self._route(full)
+            for state, fraction, over in parts:
+                amount, start = mg * share * fraction[who], a.time_h + lag[who]
+                duration = np.full(len(who), a.over_h) if over is None else over[who]
+                if (duration > 0).all():
+                    self.actions.infusion(who, start, self.model.program.slot[f"rate:{state}"], amount, duration)
+                else:
+                    self.actions.bolus(who, start, self.model.program.state[state], amount)
+
+    def _route_name(self, a: Administration) -> str:
+        """The second and later nasal devices of a session deliver less: they have a route of their own."""
+        if a.route == "nasal-device" and a.session is not None:
+            before = [x for _, x, _, _ in self.given[:-1] if x.session == a.session and x.route == a.route and x.time_h < a.time_h]
+            return "nasal-device-later" if before else a.route
+        return a.route
+
+    def _route(self, full: str) -> tuple[list[tuple[str, FloatArray, FloatArray | None]], FloatArray]:
+        """States, fractions [patients] and durations of a route, and its lag [patients]."""
+        if full not in self.routes:
+            prog = self.model.program
+            route = prog.model.routes[full]
+            exprs = [f for _, f, _ in route.into] + [o for _, _, o in route.into if o is not None]
+            exprs += [route.lag] if route.lag is not None else []
+            n = len(self.who)
+            found = [np.broadcast_to(v, n) for v in numpy_function(exprs, prog.y, prog.p)(np.empty((0, n)), self.slots)]
+            fractions, rest = found[: len(route.into)], iter(found[len(route.into) :])
+            parts = [(s, f, next(rest) if o is not None else None) for (s, _, o), f in zip(route.into, fractions, strict=True)]
+            self.routes[full] = parts, next(rest, np.zeros(n))
+        return self.routes[full]
+
+    # -- running
+    def _outputs(self) -> list[int]:
+        return [self.model.program.output[name] for name in self.outputs]
+
+    def _run(self, ledger: Ledger, progress: Callable[[float], None] | None) -> FloatArray:
+        """Run from decision to decision; each is taken on the scores measured at its visit."""
+        values = np.full((len(self.who), len(self.time_h), len(self.outputs)), np.nan)
+        madrs = self.outputs.index("mood.madrs")
+        stops = sorted({d.time_h for d in self.decisions} | {self.horizon})
+        pause, begin = None, 0.0
+        for stop in stops:
+            for given in ledger.planned(begin, stop):
+                self.session(given)
+            pause = self._advance(values, pause, stop)
+            for d in self.decisions:
+                if d.time_h == stop:
+                    holds = d.condition.holds(*self._scores_at(values[:, :, madrs], stop))
+                    for given in ledger.decide(d, holds & (self.status == 0)):
+                        self.session(given)
+            begin = stop
+            if progress:
+                progress(stop / self.horizon)
+        return values
+
+    def _advance(self, values: FloatArray, pause: Pause | None, stop: float) -> Pause:
+        begin = -1.0 if pause is None else pause.time
+        chosen = np.flatnonzero((self.time_h > begin) & (self.time_h <= stop))
+        wanted = [self.model.program.output[name] for name in self.outputs]
+        result = self.model.engine.run(self.slots, self.actions, self.time_h[chosen], wanted, start=pause, until=stop)
+        values[:, chosen] = result.values
+        self.problems += [p for i, p in zip(np.flatnonzero(result.status), result.failures(), strict=True) if self.status[i] == 0]
+        self.status = np.where(self.status == 0, result.status, self.status)
+        return result.end
+
+    # -- reading
+    def _scores_at(self, madrs: FloatArray, time: float) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+        """Measured scores at a decision, and measured baselines: the same numbers that the tables show for this visit."""
+        upto = self.visit_index[self.time_h[self.visit_index] <= time + 1e-9]
+        now, base = {}, {}
+        for name in scale.names():
+            scores = self._measure(name, madrs[:, upto])
+            now[name], base[name] = scores[:, -1], scores[:, 0]
+        return now, base
+
+    def _measure(self, name: str, madrs: FloatArray) -> FloatArray:
+        """Measured scores [patients, visits] on a scale, from true MADRS at the first visits."""
+        true = scale.convert(madrs, self.baseline[:, None], name)
+        times = self.time_h[self.visit_index][: madrs.shape[1]]
+        return scale.measure(true, times, self.who, self.seed, self.replicate, name, **measurement())
+
+    def _result(self, values: FloatArray) -> CourseRun:
+        import pandas as pd
+
+        n = self.asked
+        columns = {name: values[:n, :, k] for k, name in enumerate(self.outputs)}
+        madrs = values[:, :, self.outputs.index("mood.madrs")][:, self.visit_index]
+        measured = {name: self._measure(name, madrs)[:n] for name in scale.names()}
+        true = {name: scale.convert(madrs, self.baseline[:, None], name)[:n] for name in scale.names()}
+        doses = self._doses(n)
+        return CourseRun(
+            arm=self.course.name,
+            course=self.course,
+            population=self.people.iloc[:n],
+            time_h=self.time_h,
+            visit=[v[1] for v in self.visits],
+            visit_index=self.visit_index,
+            values=columns,
+            measured=measured,
+            true=true,
+            doses=doses,
+            status=self.status[:n],
+            problems=[p for p in self.problems if int(p.split()[1].rstrip(":")) < n],
+        )
+
+    def _doses(self, n: int) -> pd.DataFrame:
+        """Intakes of the treatment sessions of the first `n` patients, sorted by patient and time."""
+        import pandas as pd
+
+        columns = ["patient", "time_h", "drug", "route", "mg", "session", "reason"]
+        parts = [
+            pd.DataFrame({"patient": who, "mg": mg}).assign(
+                time_h=a.time_h, drug=a.drug, route=a.route, session=a.session, reason=reason
+            )
+            for who, a, mg, reason in self.given
+            if a.session is not None
+        ]
+        if not parts:
+            return pd.DataFrame(columns=columns)
+        doses = pd.concat(parts)[columns]
+        doses = doses[doses["patient"] < n].astype({"session": int})
+        return doses.sort_values(["patient", "time_h", "drug"], kind="stable", ignore_index=True)

@@ -1,0 +1,128 @@
+"""Published against simulated: every trial record under its own design, misses included.
+
+`afterglow validate` prints the table and writes `validation.csv`. Rows that were fitted and rows kept for checking are told apart. The
+interval is what a trial of that size would show in nine of ten repetitions if the model were right: sampling error of the trial and, from
+draws of the fitted parameters, what the fit leaves open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from afterglow.data import fit_rows, trial, trials
+from afterglow.data.fitted import fit_record, measurement, parameter_draws
+from afterglow.data.schema import MEASURES, FitRow, Outcome
+from afterglow.study.trials import Laboratory, Noise, predict
+
+COLUMNS = ["trial", "arm", "visit", "scale", "measure", "observed", "observed_se", "predicted", "lo90", "hi90", "role", "z"]
+
+
+def _noise(extra: dict[str, float] | None = None) -> Noise:
+    found = measurement() | {k.removeprefix("measurement."): v for k, v in (extra or {}).items() if k.startswith("measurement.")}
+    return Noise(found["rater_sd"], found["fluctuation_sd"], found["fluctuation_tau_d"])
+
+
+def _visit(row: Outcome) -> str:
+    if row.time_h is None:
+        return row.when or "-"
+    return f"{row.time_h:g} h" if row.time_h < 48 else f"{row.time_h / 24:g} d"
+
+
+def _roles() -> dict[tuple[str, str], FitRow]:
+    return {(r.trial, r.row): r for r in fit_rows()}
+
+
+def validate(
+    names: Sequence[str] | None = None,
+    *,
+    patients: int = 256,
+    seed: int = 1,
+    draws: int = 0,
+    variant: str | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> pd.DataFrame:
+    """Simulate trial records and compare.
+
+    Args:
+        names: trials; default all that can be simulated.
+        patients: virtual patients an arm.
+        seed: seed of the virtual patients.
+        draws: draws of the fitted parameters that widen the intervals; 0 leaves sampling error of the trial alone.
+        variant: a rival mechanism.
+        progress: called with the share done.
+
+    Returns:
+        One row a published number, columns `COLUMNS`; `z` is (predicted - observed) / observed_se. `predicted` is NaN where the model does
+        not speak of the number.
+    """
+    chosen = [trial(n) for n in names] if names else [t for t in trials().values() if t.simulate is not None]
+    laboratory = Laboratory(chosen, patients, seed, variant)
+    roles = _roles()
+    pairs = [(t, row) for t in chosen if t.simulate for row in t.outcomes if t.answered_by(row.key) is not None]
+    sets = [{}, *parameter_draws(draws, seed)] if draws else [{}]
+    columns = []
+    for k, values in enumerate(sets):
+        typical = {n: v for n, v in values.items() if not n.startswith("measurement.")}
+        arms = laboratory.run(typical, _noise(values))
+        columns.append([_number(predict(row, arms[t.id])) for t, row in pairs])
+        if progress:
+            progress((k + 1) / len(sets))
+    table = np.array(columns, dtype=float)
+    spread = table[1:].std(axis=0) if draws > 1 else np.zeros(len(pairs))
+    rows = []
+    for k, (t, row) in enumerate(pairs):
+        role = roles.get((t.id, row.key))
+        rows.append(_line(t.id, row, float(table[0, k]), float(spread[k]), "unused" if role is None else role.role))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _number(x: float | None) -> float:
+    return float("nan") if x is None else x
+
+
+def _line(name: str, row: Outcome, predicted: float, spread: float, role: str) -> dict[str, object]:
+    logarithmic = MEASURES[row.measure].logarithmic
+    se = np.nan if row.se is None else row.se
+    width = 1.645 * float(np.hypot(0.0 if row.se is None else row.se, 0.0 if logarithmic else spread))
+    if logarithmic:
+        low, high = predicted * np.exp(-width), predicted * np.exp(width)
+        z = np.log(predicted / row.value) / se if predicted > 0 else np.nan
+    else:
+        low, high, z = predicted - width, predicted + width, (predicted - row.value) / se
+    if MEASURES[row.measure].percent:
+        low, high = max(low, 0.0), min(high, 100.0)
+    arm = row.arm if row.versus is None else f"{row.arm} v {row.versus}"
+    event = f"{row.measure}: {row.event}" if row.event else row.measure
+    return dict(
+        zip(COLUMNS, (name, arm, _visit(row), row.scale or "", event, row.value, se, predicted, low, high, role, z), strict=True)
+    )
+
+
+def score(table: pd.DataFrame) -> pd.DataFrame:
+    """How well it fits, by role: rows, share within two standard errors, coverage of the 90 % interval, mean absolute errors."""
+    known = table[table["predicted"].notna()]
+    out = []
+    for role, part in known.groupby("role"):
+        inside = (part["observed"] >= part["lo90"]) & (part["observed"] <= part["hi90"])
+        error = (part["predicted"] - part["observed"]).abs()
+        mean = lambda measures, error=error, part=part: float(error[part["measure"].isin(measures)].mean())  # noqa: E731
+        out.append(
+            {
+                "role": role,
+                "rows": len(part),
+                "within_2_se": float((part["z"].abs() <= 2).mean()),
+                "coverage_90": float(inside.mean()),
+                "mae_change": mean(["change"]),
+                "mae_difference": mean(["difference"]),
+                "mae_response": mean(["response"]),
+            }
+        )
+    return pd.DataFrame(out)
+
+
+def fitted() -> bool:
+    """Whether a fit is shipped."""
+    return bool(fit_record())
