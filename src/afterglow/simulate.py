@@ -225,8 +225,9 @@ class Arm:
         outputs: Sequence[str] = KEPT,
         visits_h: Sequence[float] | None = None,
         extra_h: Iterable[float] = (),
+        rtol: float = 1e-5,
     ) -> None:
-        """Arguments as of `simulate_course`."""
+        """Arguments as of `simulate_course`; `rtol` is the engine's relative tolerance."""
         faults = []
         if patients < 1:
             faults.append(Fault("patients", f"{patients} patients cannot be simulated", "at least 1"))
@@ -238,7 +239,7 @@ class Arm:
         self.seed, self.replicate, self.asked = seed, replicate, patients
         # Whole groups of lanes are always simulated, with real people in them: so one more patient changes nobody's step size.
         self.who = range(-(-patients // LANES) * LANES)
-        self.model = compiled(variant)
+        self.model = compiled(variant, rtol)
         if population is None or isinstance(population, Population):
             self.people = (population or load_population()).draw(seed, replicate, self.who)
         else:

@@ -45,7 +45,7 @@ def matched_control(course: Course) -> Course | None:
         maintenance = tuple(rule.model_copy(update={"dose": None}) for rule in maintenance)
     changes = {
         "course": f"{course.course}/control",
-        "title": f"{course.title} (matched control)",
+        "title": f"{course.title or course.course} (matched control)",
         "doses": doses,
         "background": background,
         "therapy": therapy,

@@ -71,7 +71,7 @@ class Course(Strict):
     course: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$", description="`course: a-short-name` of letters, digits and '-'"
     )
-    title: str = Field(min_length=1, description="add `title:`, one line for tables and figures")
+    title: str = Field(default="", description="one line for tables and figures")
     doses: tuple[Dose, ...] = ()
     background: tuple[Background, ...] = ()
     therapy: tuple[Therapy, ...] = ()
@@ -153,12 +153,8 @@ class Course(Strict):
             "expectancy.remote_raters": self.raters == "remote",
         }
         signals += [Signal(0.0, name, 1.0) for name, on in switches.items() if on]
-        therapy = [
-            ((day - 1) * 24.0, (day - 1) * 24.0 + line.minutes / 60.0, 1.0)
-            for line in self.therapy
-            for day in line.days
-        ]
-        signals += windows("psychotherapy.session", therapy, horizon)
+        therapy = [((day - 1) * 24.0, line.minutes / 60.0) for line in self.therapy for day in line.days]
+        signals += windows("psychotherapy.session", [(t, t + long, 1.0) for t, long in therapy], horizon)
         stress = [((one.day - 1) * 24.0, (one.day - 1 + one.days) * 24.0, one.intensity) for one in self.stress]
         return signals + windows("stress.life_stress", stress, horizon)
 

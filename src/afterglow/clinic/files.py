@@ -46,7 +46,7 @@ class Wrong(ValueError):
 class Strict(BaseModel):
     """Base of the models that users write: unknown keys are refused, nothing changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @classmethod
     def rules(cls, good: dict[str, Any]) -> Iterator[Wrong]:
@@ -97,27 +97,25 @@ def _detail(model: type[Strict], error: Any) -> InitErrorDetails:
     elif kind == "extra_forbidden":
         problem, remedy = f"unknown key '{key}'", model.unknown_key(key)
     elif kind == "missing":
-        names = _keys(model)
-        problem, remedy = (
-            f"'{key}' is missing",
-            model.model_fields[names[key]].description or "" if key in names else "",
-        )
+        problem, remedy = f"'{key}' is missing", _description(model, key)
     elif kind == "literal_error":
         known = re.findall(r"'([^']*)'", str(context.get("expected", "")))
         problem, remedy = f"{key} {_shown(value)} is not known", nearest(str(value).lower(), known)
     elif kind in ("model_type", "model_attributes_type"):
         problem, remedy = f"{key} must be a block of keys, not {_shown(value)}", "keys: " + ", ".join(_keys(model))
-    elif kind == "string_pattern_mismatch" and key in _keys(model):
-        problem, remedy = (
-            f"{key} {_shown(value)} is not allowed",
-            model.model_fields[_keys(model)[key]].description or "",
-        )
+    elif kind == "string_pattern_mismatch":
+        problem, remedy = f"{key} {_shown(value)} is not allowed", _description(model, key)
     elif kind in ("tuple_type", "list_type"):
         problem, remedy = f"{key} must be a list, not {_shown(value)}", "write each entry behind a '- ', or [a, b, c]"
     else:
         message = str(error["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
         problem, remedy = f"{key} is {_shown(value)}", message
     return _custom(problem, remedy, loc, value)
+
+
+def _description(model: type[BaseModel], key: str) -> str:
+    names = _keys(model)
+    return (model.model_fields[names[key]].description or "") if key in names else ""
 
 
 def _shown(value: object) -> str:
@@ -137,9 +135,9 @@ def _good_fields(model: type[BaseModel], data: Any) -> dict[str, Any]:
         return good
     for key, name in _keys(model).items():
         field = model.model_fields[name]
-        if key in data or name in data:
+        if key in data:
             try:
-                good[name] = _field_adapters(model)[name].validate_python(data[key] if key in data else data[name])
+                good[name] = _field_adapters(model)[name].validate_python(data[key])
             except ValidationError:
                 continue
         elif not field.is_required():

@@ -132,7 +132,8 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike) -> tuple[FloatArray, FloatAr
     observed, happened = np.asarray(time, dtype=np.float64), np.asarray(event, dtype=bool)
     times, events = np.unique(observed[happened], return_counts=True)
     at_risk = len(observed) - np.searchsorted(np.sort(observed), times, side="left")
-    return times, np.cumprod(np.asarray(1.0 - events / at_risk, dtype=np.float64))
+    free = np.cumprod(1.0 - events / at_risk).astype(np.float64)
+    return times, free
 
 
 def kaplan_meier_median(time: ArrayLike, event: ArrayLike) -> float:

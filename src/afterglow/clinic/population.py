@@ -9,7 +9,7 @@ turns its number into a value. So marginals are exactly as declared, whatever th
 | SEXF | 1 female, 0 male | share |
 | WT | body weight, kg | as AGE |
 | baseline_madrs | true MADRS at baseline, points; `low` is the entry threshold | as AGE |
-| failed_trials | adequate antidepressant trials without response | `low` plus a negative binomial, declared mean and SD |
+| failed_trials | adequate antidepressant trials without response | `low` plus a negative binomial, by mean and SD |
 | trd | 1 with two or more failed trials | follows |
 | anxiety, ptsd, pain | 1 with a comorbid anxiety disorder or marked anxiety, PTSD, chronic pain | shares |
 | benzodiazepine | 1 takes one | share |

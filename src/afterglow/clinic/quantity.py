@@ -49,11 +49,11 @@ def _split(text: object, example: str) -> tuple[float, str]:
     """A finite, non-negative number and the unit behind it."""
     if isinstance(text, bool) or not isinstance(text, int | float | str):
         raise Wrong(f"{text!r} is not a quantity", f"write a number and a unit, for instance '{example}'")
+    if re.match(r"^\s*[+-]?\d+,\d", str(text)):
+        raise Wrong(f"'{text}' has a decimal comma", "write the decimal point as '.'")
     match = _NUMBER.match(str(text))
     if match is None:
-        comma = re.match(r"^\s*[+-]?\d+,\d", str(text))
-        remedy = "write the decimal point as '.'" if comma else f"write a number and a unit, for instance '{example}'"
-        raise Wrong(f"'{text}' does not begin with a number", remedy)
+        raise Wrong(f"'{text}' does not begin with a number", f"write a number and a unit, for instance '{example}'")
     number, unit = float(match[1].lstrip("+").replace(".nan", "nan").replace(".inf", "inf")), match[2]
     if not math.isfinite(number):
         raise Wrong(f"'{text}' is not a finite number", f"write a number, for instance '{example}'")

@@ -1,7 +1,7 @@
 """A course unfolded into plain data: single intakes and piecewise constant signals.
 
-Times are hours from the first day: day 1 of a course begins at 0 h. A signal keeps its value until its next entry and is
-0 before its first. Signals of one name are sorted by time and never repeat a value.
+Times are hours from the first day: day 1 of a course begins at 0 h. A signal keeps its value until its next entry and
+is 0 before its first. Signals of one name are sorted by time and never repeat a value.
 """
 
 from __future__ import annotations

@@ -180,18 +180,18 @@ def noise_ratio(name: str) -> float:
 
 
 _STEPS = 112  # shocks are drawn in blocks of four weeks, so that runs of different length share them
-_KEPT = 500_000  # arrays up to this size are kept: arms, scales and refits ask for the same ones again
 
 
-def _normal(seed: int, replicate: int, patients: range, purpose: str, size: int) -> FloatArray:
-    if len(patients) * size > _KEPT:
-        return streams.normal(seed, replicate, patients, purpose, size)
-    return _kept_normal(seed, replicate, patients.start, patients.stop, purpose, size)
+def _shocks(seed: int, replicate: int, patients: range, steps: int) -> FloatArray:
+    """Standard normal shocks of the fluctuation, [patients, steps]."""
+    size = -(-steps // _STEPS) * _STEPS
+    draw = _kept_shocks if len(patients) * size <= 2_000_000 else _kept_shocks.__wrapped__
+    return draw(seed, replicate, patients.start, patients.stop, size)[:, :steps]
 
 
-@lru_cache(maxsize=512)
-def _kept_normal(seed: int, replicate: int, start: int, stop: int, purpose: str, size: int) -> FloatArray:
-    draws = streams.normal(seed, replicate, range(start, stop), purpose, size)
+@lru_cache(maxsize=4)  # scales, decisions and refits ask for the same ones again
+def _kept_shocks(seed: int, replicate: int, start: int, stop: int, size: int) -> FloatArray:
+    draws = streams.normal(seed, replicate, range(start, stop), "fluctuation", size)
     draws.setflags(write=False)
     return draws
 
@@ -214,26 +214,25 @@ def fluctuation(
     """
     time = np.maximum(np.atleast_1d(np.asarray(time_h, dtype=np.float64)), 0.0)
     steps = int(np.ceil(np.max(time, initial=0.0) / GRID_H))
-    path = np.zeros((len(patients), steps + 1))
+    path = np.zeros((steps + 1, len(patients)))
     if steps and sd:
-        from scipy.signal import lfilter
-
         keep = np.exp(-GRID_H / (24.0 * tau_d))
-        shock = _normal(seed, replicate, patients, "fluctuation", -(-steps // _STEPS) * _STEPS)[:, :steps]
-        path[:, 1:] = lfilter([sd * np.sqrt(1.0 - keep**2)], [1.0, -keep], shock, axis=1)
+        shocks = sd * np.sqrt(1.0 - keep**2) * _shocks(seed, replicate, patients, steps).T
+        for step in range(steps):
+            path[step + 1] = keep * path[step] + shocks[step]
     before = np.minimum((time / GRID_H).astype(np.int64), max(steps - 1, 0))
-    part = time / GRID_H - before
-    return path[:, before] * (1.0 - part) + path[:, np.minimum(before + 1, steps)] * part
+    part = (time / GRID_H - before)[:, None]
+    return np.ascontiguousarray((path[before] * (1.0 - part) + path[np.minimum(before + 1, steps)] * part).T)
 
 
 def rater_noise(
     time_h: ArrayLike, patients: range, seed: int, replicate: int = 0, scale: str = "MADRS", sd: float = 3.5
 ) -> FloatArray:
-    """Rater noise, MADRS points, [patients, times]; keyed by scale and hour, so that visits do not disturb each other."""
+    """Rater noise, MADRS points, [patients, times]; keyed by scale and hour, so visits do not disturb each other."""
     time = np.atleast_1d(np.asarray(time_h, dtype=np.float64))
     noise = np.empty((len(patients), len(time)))
     for column, hour in enumerate(time):
-        noise[:, column] = _normal(seed, replicate, patients, f"rater/{scale}/{hour:.4f}", 1)[:, 0]
+        noise[:, column] = streams.normal(seed, replicate, patients, f"rater/{scale}/{hour:.4f}")[:, 0]
     return sd * noise
 
 

@@ -43,8 +43,8 @@ def _hill_dx(x: FloatArray, k: FloatArray, n: FloatArray) -> FloatArray:
 
 
 def _hill_dn(x: FloatArray, k: FloatArray, n: FloatArray) -> FloatArray:
-    h = _hill(x, k, n)
-    return np.where(x > 0.0, h * (1.0 - h) * np.log(np.where(x > 0.0, x, 1.0) / k), 0.0)
+    inside = np.where(x > 0.0, x, k)
+    return np.where(x > 0.0, _hill(inside, k, n) * _hill(k, inside, n) * np.log(inside / k), 0.0)
 
 
 def numpy_source(name: str, roots: Sequence[Expr], y: Sequence[Symbol], p: Sequence[Symbol]) -> str:

@@ -11,7 +11,8 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
-from afterglow.lang.expr import Expr, Symbol, const, differentiate, div, is_const, mul, order, rebuild
+from afterglow.lang import differentiate
+from afterglow.lang.expr import Expr, Symbol, const, div, is_const, mul, order, rebuild
 from afterglow.lang.model import FlatModel
 
 

@@ -160,10 +160,10 @@ class _Body:
                 return b.select(b.fcmp_ordered("<", a[0], number(0.0)), number(0.0), slope)
             case "hill_dn":
                 u = self.ratio_power(node, a, 0.0)
-                h = self.div(u, self.add(number(1.0), u))
+                below = self.power(self.add(number(1.0), u), 2.0)
                 inside = b.fcmp_ordered(">", a[0], number(0.0))
                 ln = self.call("log", b.select(inside, self.div(a[0], a[1]), number(1.0)))
-                return self.mul(self.mul(h, self.sub(number(1.0), h)), ln)
+                return self.mul(self.div(u, below), ln)
         raise NotImplementedError(f"vector code of '{node.op}'")
 
     def ratio_power(self, node: Expr, a: Sequence[ir.Value], less: float) -> ir.Value:

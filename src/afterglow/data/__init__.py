@@ -42,7 +42,9 @@ def parse_yaml(text: str, place: str = "text") -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
-        raise InputError(Fault(f"{place}{line}", f"not valid YAML: {problem}", "check indentation and colons")) from error
+        raise InputError(
+            Fault(f"{place}{line}", f"not valid YAML: {problem}", "check indentation and colons")
+        ) from error
 
 
 def data_files(folder: str = "", ending: str = ".yaml") -> dict[str, Traversable]:
@@ -70,7 +72,8 @@ def _validated(kind: type[R], contents: Any, place: str) -> R:
         return kind.model_validate(contents)
     except ValidationError as error:
         raise InputError(
-            Fault(f"{place}: {'.'.join(map(str, fault['loc'])) or 'whole record'}", fault["msg"]) for fault in error.errors()
+            Fault(f"{place}: {'.'.join(map(str, fault['loc'])) or 'whole record'}", fault["msg"])
+            for fault in error.errors()
         ) from error
 
 
@@ -84,7 +87,9 @@ def trials() -> dict[str, TrialRecord]:
         place = f"trials/{name}.yaml"
         one = _validated(TrialRecord, read_yaml(place), f"data/{place}")
         if one.id != name:
-            raise InputError(Fault(f"data/{place}", f"the record calls itself '{one.id}'", "name the file after the id"))
+            raise InputError(
+                Fault(f"data/{place}", f"the record calls itself '{one.id}'", "name the file after the id")
+            )
         records[name] = one
     return records
 
@@ -140,7 +145,9 @@ def fit_rows() -> tuple[FitRow, ...]:
             common = group.model_dump(include={"trial", "role", "layer", "weight", "why"})
             listed.append(FitRow(row=key, cohort=source.cohort, outcome=known[key], **common))
     pairs = [(one.trial, one.row) for one in listed]
-    faults += [Fault(f"{place}: {t}", f"'{k}' is listed twice") for t, k in sorted({p for p in pairs if pairs.count(p) > 1})]
+    faults += [
+        Fault(f"{place}: {t}", f"'{k}' is listed twice") for t, k in sorted({p for p in pairs if pairs.count(p) > 1})
+    ]
     if faults:
         raise InputError(faults)
     return tuple(listed)

@@ -1,6 +1,6 @@
 """What a record of evidence looks like: citations, parameters, trials, and the list of rows that are fitted.
 
-Every number in `afterglow/data` is one of these records, checked when it is read. Three grades say how a number came here:
+Every number in `afterglow/data` is one of these records, checked when it is read. Grades say how a number came here:
 
 * `page`     printed in the cited paper, its open copy, or its abstract;
 * `derived`  computed from other records, and `derivation` says from which and how;
@@ -11,7 +11,8 @@ Conventions of the outcomes of trials:
 * `time_h` counts hours from the arm's first dose (day 1 is 0 h).
 * A lower score is better, so a negative change, difference or standardised difference favours the arm.
 * Percentages are written as percentages (17.3, not 0.173).
-* `se` belongs to `value`; for ratios (`hazard_ratio`, `response_rr`, `odds_ratio`) it is the SE of the natural logarithm.
+* `se` belongs to `value`; for ratios (`hazard_ratio`, `response_rr`, `odds_ratio`) it is that of the natural logarithm.
+* A change with `from_h` counts from that time, not from the baseline.
 * An SE that follows from what was published is not written down but computed here, and `se_kind` says how.
 
 `python -m afterglow.data.schema FOLDER` writes the JSON Schemas.
@@ -27,7 +28,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from afterglow.errors import nearest
 
 Grade = Literal["page", "derived", "assumed"]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+\-]*$")]
@@ -43,7 +46,7 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-# ------------------------------------------------------------------------------------------------ citations, parameters
+# -------------------------------------------------------------------------------- citations, parameters
 
 
 class Citation(Record):
@@ -56,7 +59,9 @@ class Citation(Record):
     doi: str | None = Field(default=None, pattern=r"^10\.\d{4,9}/\S+$", description="DOI without the resolver")
     pmid: str | None = Field(default=None, pattern=r"^\d{5,9}$", description="PubMed identifier")
     pmcid: str | None = Field(default=None, pattern=r"^PMC\d{5,9}$", description="PubMed Central identifier")
-    url: str | None = Field(default=None, pattern=r"^https?://\S+$", description="page of the publisher or of an archive")
+    url: str | None = Field(
+        default=None, pattern=r"^https?://\S+$", description="page of the publisher or of an archive"
+    )
     note: str | None = Field(default=None, description="what a reader should know; why an identifier is missing")
 
     @model_validator(mode="after")
@@ -79,17 +84,21 @@ class Citation(Record):
         return self.url
 
     def __str__(self) -> str:
-        return " ".join(str(part) for part in (self.authors, f"({self.year})" if self.year else "", self.journal) if part)
+        return " ".join(
+            str(part) for part in (self.authors, f"({self.year})" if self.year else "", self.journal) if part
+        )
 
 
 class Spread(Record):
     """How far a quantity varies, between people unless the record says otherwise."""
 
     kind: Literal["cv", "sd", "se", "omega2", "range", "ci95", "iqr"] = Field(
-        description="cv: coefficient of variation as a fraction; sd, se: in the record's unit; omega2: variance on the log "
-        "scale; range, ci95, iqr: [low, high] in the record's unit"
+        description="cv: coefficient of variation as a fraction; sd, se: in the record's unit; omega2: variance on the "
+        "log scale; range, ci95, iqr: [low, high] in the record's unit"
     )
-    value: float | list[float] = Field(description="one number, or [low, high]; one entry a value where the record has a list")
+    value: float | list[float] = Field(
+        description="one number, or [low, high]; one entry a value where the record has a list"
+    )
 
     @model_validator(mode="after")
     def _shape(self) -> Spread:
@@ -106,7 +115,9 @@ class ParameterRecord(Record):
 
     id: Identifier = Field(description="unique name; what `source=` of a model parameter points to")
     quantity: str = Field(description="what was measured, in own words")
-    value: float | list[float] | None = Field(description="as published, in `unit`; None when published but not readable")
+    value: float | list[float] | None = Field(
+        description="as published, in `unit`; None when published but not readable"
+    )
     unit: str = Field(description="unit that pint reads; '1' for a pure number")
     spread: Spread | None = Field(default=None, description="spread as published")
     population: str | None = Field(default=None, description="who was studied, and how many")
@@ -115,7 +126,9 @@ class ParameterRecord(Record):
     note: str | None = Field(default=None, description="conflicts, caveats")
     citation: Citation | None = Field(default=None, description="where it was published; needed for grade 'page'")
     grade: Grade = Field(description="page, derived or assumed")
-    derivation: str | None = Field(default=None, description="from which records or inputs, and how; needed unless 'page'")
+    derivation: str | None = Field(
+        default=None, description="from which records or inputs, and how; needed unless 'page'"
+    )
 
     @model_validator(mode="after")
     def _grounded(self) -> ParameterRecord:
@@ -134,7 +147,7 @@ class ParameterFile(Record):
     records: list[ParameterRecord]
 
 
-# ------------------------------------------------------------------------------------------------ outcomes of trials
+# -------------------------------------------------------------------------------- outcomes of trials
 
 
 class MeasureInfo(NamedTuple):
@@ -162,7 +175,9 @@ MEASURES: dict[str, MeasureInfo] = {
     "remission": MeasureInfo("share of patients in remission", "percent", percent=True),
     "relapse": MeasureInfo("share of patients who have relapsed by the time", "percent", percent=True),
     "share": MeasureInfo("share of patients with `event`", "percent", percent=True, needs_event=True),
-    "ae_rate": MeasureInfo("share of patients with the adverse event `event`", "percent", percent=True, needs_event=True),
+    "ae_rate": MeasureInfo(
+        "share of patients with the adverse event `event`", "percent", percent=True, needs_event=True
+    ),
     "relapse_median_days": MeasureInfo("median time to relapse", "days"),
     "relapse_q1_days": MeasureInfo("time by which a quarter has relapsed", "days"),
     "relapse_q3_days": MeasureInfo("time by which three quarters have relapsed", "days"),
@@ -174,32 +189,15 @@ MEASURES: dict[str, MeasureInfo] = {
     "fraction_of_week6": MeasureInfo("drug minus placebo at the time over the same at 6 weeks", "1", compares=True),
     "correlation": MeasureInfo("correlation over patients between the score and `event`", "1", needs_event=True),
 }
-Measure = Literal[
-    "mean",
-    "sd",
-    "change",
-    "change_sd",
-    "change_percent",
-    "difference",
-    "smd",
-    "standardised_beta",
-    "decay_ratio",
-    "response",
-    "remission",
-    "relapse",
-    "share",
-    "ae_rate",
-    "relapse_median_days",
-    "relapse_q1_days",
-    "relapse_q3_days",
-    "remission_median_days",
-    "median_infusions_to_response",
-    "hazard_ratio",
-    "response_rr",
-    "odds_ratio",
-    "fraction_of_week6",
-    "correlation",
-]
+
+
+def _known_measure(name: str) -> str:
+    if name not in MEASURES:
+        raise ValueError(nearest(name, MEASURES))
+    return name
+
+
+Measure = Annotated[str, AfterValidator(_known_measure), Field(json_schema_extra={"enum": list(MEASURES)})]
 SeKind = Literal["published", "ci", "binomial", "sd/sqrt(n)", "sd/sqrt(2(n-1))", "declared"]
 
 
@@ -226,7 +224,9 @@ class Outcome(Record):
     arm: Identifier = Field(description="name of an arm of this trial")
     versus: Identifier | None = Field(default=None, description="the other arm, for comparisons")
     scale: str | None = Field(default=None, description="rating scale; None where the measure has none")
-    time_h: float | None = Field(default=None, ge=0, description="hours from the first dose; None where it is not one time")
+    time_h: float | None = Field(
+        default=None, ge=0, description="hours from the first dose; None where it is not one time"
+    )
     from_h: float | None = Field(default=None, ge=0, description="start of the window that ends at time_h, in hours")
     when: str | None = Field(default=None, description="the time in words, where hours do not say it all")
     measure: Measure = Field(description="see MEASURES")
@@ -274,9 +274,10 @@ class Outcome(Record):
             if self.se_kind == "declared" and not self.se_note:
                 raise ValueError("a declared SE needs se_note")
             return
-        if self.se is not None:
-            raise ValueError(f"an SE of kind '{self.se_kind}' is computed, not written")
-        object.__setattr__(self, "se", round(_computed_se(self), 4))
+        computed = round(_computed_se(self), 4)
+        if self.se is not None and abs(self.se - computed) > 1e-4:
+            raise ValueError(f"the SE of kind '{self.se_kind}' is {computed}, not {self.se}; leave it out")
+        object.__setattr__(self, "se", computed)
 
     @property
     def key(self) -> str:
@@ -315,7 +316,7 @@ def _computed_se(row: Outcome) -> float:
     return row.sd / math.sqrt(row.n)
 
 
-# ------------------------------------------------------------------------------------------------ how a trial is simulated
+# -------------------------------------------------------------------------------- how a trial is simulated
 
 ControlKind = Literal["saline", "midazolam", "placebo-spray", "placebo-pill", "none"]
 
@@ -328,8 +329,12 @@ class Population(Record):
     age_mean: float | None = Field(default=None, description="years")
     age_sd: float | None = Field(default=None, ge=0, description="years")
     pct_female: Percent | None = None
-    trd: bool | None = Field(default=None, description="treatment resistant by the trial's own rule; None if mixed or unstated")
-    min_failed_trials: int | None = Field(default=None, ge=0, description="adequate antidepressant trials failed, at least")
+    trd: bool | None = Field(
+        default=None, description="treatment resistant by the trial's own rule; None if mixed or unstated"
+    )
+    min_failed_trials: int | None = Field(
+        default=None, ge=0, description="adequate antidepressant trials failed, at least"
+    )
     baseline_scale: str | None = None
     baseline_mean: float | None = None
     baseline_sd: float | None = Field(default=None, ge=0)
@@ -343,7 +348,9 @@ class Arm(Record):
     drug: str = Field(description="active ingredient or kind of placebo, in lower case")
     route: str | None = Field(default=None, description="iv, im, sc, nasal-device, nasal-atomiser, sublingual, oral")
     dose: float | None = Field(default=None, ge=0, description="one dose, in `unit`")
-    dose_range: list[float] | None = Field(default=None, min_length=2, max_length=2, description="doses allowed, low to high")
+    dose_range: list[float] | None = Field(
+        default=None, min_length=2, max_length=2, description="doses allowed, low to high"
+    )
     unit: str | None = Field(default=None, description="mg, mg/kg, mg/day ...")
     over_min: float | None = Field(default=None, ge=0, description="minutes over which one dose is given")
     days: list[float] | None = Field(default=None, description="days of dosing; day 1 is the first")
@@ -351,6 +358,9 @@ class Arm(Record):
     n: int | None = Field(default=None, ge=1)
     background: str | None = Field(default=None, description="treatment beside it")
     note: str | None = None
+
+
+COURSE_PARTS = {"course", "title", "doses", "background", "therapy", "stress", "checks", "maintenance"}
 
 
 class VirtualPopulation(Record):
@@ -380,7 +390,10 @@ class PopulationOverride(Record):
 class ResponseRule(Record):
     """Response: the score has fallen by at least this fraction of the baseline."""
 
+    scale: str = "MADRS"
     fall_at_least: float = Field(default=0.5, gt=0, le=1)
+    times_h: list[float] | None = Field(default=None, description="the visits that count, where response needs several")
+    at_least_visits: int | None = Field(default=None, ge=1, description="how many of them must show it")
 
 
 class RemissionRule(Record):
@@ -418,14 +431,19 @@ class SimulatedArm(Record):
         description="masked: allocation cannot be felt either, for instance under anaesthesia"
     )
     control_kind: ControlKind = Field(description="what this arm's control treatment is; none for an active arm")
+    alternative: ControlKind | None = Field(
+        default=None, description="control of this arm's own trial, in pooled trials"
+    )
     raters: Literal["site", "remote"]
     new_antidepressant: bool = Field(default=False, description="a new oral antidepressant starts with the first dose")
     hospital: bool = Field(default=False, description="treatment begins in hospital")
     population: PopulationOverride | None = None
-    course: dict[str, Any] = Field(description="inline course: doses, background, therapy")
+    course: dict[str, Any] = Field(description="inline course: doses, background, therapy; see `course_data`")
     select: list[Condition] | None = Field(default=None, description="only patients who meet all of these are counted")
-    select_not: Identifier | None = Field(default=None, description="and who are not picked for this arm by its `select`")
-    answers: list[str] = Field(description="keys of the outcome rows that this arm answers")
+    select_not: Identifier | None = Field(
+        default=None, description="and who are not picked for this arm by its `select`"
+    )
+    answers: Literal["all"] | list[str] = Field(description="keys of the rows that this arm answers; all: every one")
 
 
 class Assumption(Record):
@@ -440,7 +458,9 @@ class Simulate(Record):
     """How the trial is simulated."""
 
     population: VirtualPopulation
-    control: ControlKind = Field(description="the control of the trial: what participants know they may be given instead")
+    control: ControlKind = Field(
+        description="the control of the trial: what participants know they may be given instead"
+    )
     rules: Rules = Rules()
     arms: list[SimulatedArm] = Field(min_length=1)
     assumed: list[Assumption] = []
@@ -490,7 +510,9 @@ class TrialRecord(Record):
                 yield f"simulate: no arm '{arm.arm}'"
             if arm.select_not is not None and arm.select_not not in simulated:
                 yield f"simulate.{arm.arm}: select_not names '{arm.select_not}', which is not simulated"
-            for key in arm.answers:
+            if arm.course.keys() - COURSE_PARTS:
+                yield f"simulate.{arm.arm}: a course here has only {sorted(COURSE_PARTS)}"
+            for key in arm.answers if arm.answers != "all" else ():
                 if key not in rows:
                     yield f"simulate.{arm.arm}: no outcome '{key}'"
                 elif rows[key].arm != arm.arm or rows[key].versus not in {None, *simulated}:
@@ -504,13 +526,30 @@ class TrialRecord(Record):
         """The arm with this name."""
         return next(arm for arm in self.arms if arm.name == name)
 
-    def answered_by(self, key: str) -> SimulatedArm | None:
-        """The simulated arm that answers this row, or None."""
-        arms = self.simulate.arms if self.simulate else []
-        return next((arm for arm in arms if key in arm.answers), None)
+    def simulated_arm(self, name: str) -> SimulatedArm:
+        """How the arm with this name is simulated."""
+        return next(arm for arm in (self.simulate.arms if self.simulate else []) if arm.arm == name)
+
+    def answers(self, name: str) -> list[Outcome]:
+        """The outcome rows that the simulated arm with this name answers."""
+        arm = self.simulated_arm(name)
+        if arm.answers != "all":
+            return [self.outcome(key) for key in arm.answers]
+        simulated = {None, *(one.arm for one in self.simulate.arms)} if self.simulate else set()
+        return [row for row in self.outcomes if row.arm == name and row.versus in simulated]
+
+    def answered(self) -> list[Outcome]:
+        """The outcome rows that some simulated arm answers."""
+        return [row for arm in (self.simulate.arms if self.simulate else []) for row in self.answers(arm.arm)]
+
+    def course_data(self, name: str) -> dict[str, Any]:
+        """The simulated arm's course with title, blinding and raters: what `clinic.parse_course` reads."""
+        arm = self.simulated_arm(name)
+        head = {"title": f"{self.title}: {name}", "control": "none", "blinding": arm.blinding, "raters": arm.raters}
+        return {**head, **arm.course}
 
 
-# ------------------------------------------------------------------------------------------------ which rows are fitted
+# -------------------------------------------------------------------------------- which rows are fitted
 
 Layer = Literal["noise", "course", "expectancy", "drug", "setting", "therapy", "relapse", "safety"]
 

@@ -148,7 +148,7 @@ def _borrow(p, y, bad):
 
 @nb.njit(nogil=True, cache=True)
 def _act(t, t1, at, rows, when, kind, place, value, p, y):
-    """Carry out what is due at t; at t1 nothing, which is left to whoever goes on. Returns: any change? what time is next?"""
+    """Carry out what is due at t (at t1 nothing: whoever goes on does that). Returns: any change, time of the next."""
     acted, upcoming = False, t1
     for lane in range(LANES):
         q, end = at[lane], rows[lane + 1]

@@ -1,0 +1,1 @@
+"""Command line, Python interface, report and figures: parse, call, show."""

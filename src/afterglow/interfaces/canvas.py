@@ -44,9 +44,9 @@ CSS_NAMES = {
 }
 
 PIXELS_PER_INCH = 72  # one point is one pixel: font sizes below are in pixels
-PANEL_WIDTH = 380
+PANEL_WIDTH = 360
 MARGIN, GAP, HEAD = 24, 28, 44
-HEADING_HEIGHT = 40
+HEADING_HEIGHT = 44
 STYLE = {
     "font.family": ["DejaVu Sans"],
     "font.size": 11,
@@ -169,7 +169,7 @@ def heading(sheet: Sheet, text: str, *, size: float = 13, width: float = PANEL_W
     """A bold heading of one or two lines, on the ground of `HEADING_HEIGHT`."""
     lines = textwrap.wrap(text, int(width / (0.66 * size)), max_lines=2, placeholder=" …")
     for number, line in enumerate(lines):
-        sheet.words(0, HEADING_HEIGHT - 6 - (len(lines) - number) * (size + 4), line, size=size, weight="bold")
+        sheet.words(0, HEADING_HEIGHT - 4 - (len(lines) - number) * (size + 4), line, size=size, weight="bold")
 
 
 def bands(axes: Axes, at: FloatArray, quantiles: dict[str, FloatArray], colour: str) -> None:
@@ -186,12 +186,6 @@ def clean(axes: Axes, *, ticks: int = 3) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(ticks, min_n_ticks=2))
     axes.grid(axis="y", color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
-
-
-def signed(value: float, digits: int = 1) -> str:
-    """A number with its sign, a true minus, and no minus zero."""
-    text = f"{abs(value):.{digits}f}"
-    return text if float(text) == 0 else ("−" if value < 0 else "+") + text
 
 
 def _tidy(text: str, panel: Panel) -> str:

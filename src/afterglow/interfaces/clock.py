@@ -15,8 +15,8 @@ import pandas as pd
 
 from afterglow.clinic.drugs import DRUGS
 from afterglow.interfaces import canvas
-from afterglow.interfaces.words import CAPTIONS
-from afterglow.study.quantities import QUANTITIES, read
+from afterglow.interfaces.words import CAPTIONS, signed
+from afterglow.study.quantities import QUANTITIES, read, read_at
 from afterglow.study.tables import QUANTILES, intakes
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 LINEAR_H = 0.4  # the clock is linear up to about here and logarithmic beyond
 TICKS = {"10 min": 1 / 6, "1 h": 1, "4 h": 4, "1 d": 24, "3 d": 72, "1 w": 168, "2 w": 336, "4 w": 672, "8 w": 1344}
 PRESENT = 0.01  # of the drug's own peak
-LEFT, RIGHT, TOP = 44, 14, 74
+LEFT, RIGHT, TOP = 40, 14, 80
+UNFELT_FROM_H = 4.0  # mood lags behind expectation by an hour; before this their ratio says nothing
 KINDS = ("ketamine", "antidepressant", "benzodiazepine")
 POINTS = 170
 GROUP: dict[str, Any] = {"size": 10, "color": canvas.MUTED, "weight": "bold"}
@@ -118,25 +119,34 @@ class _Column:
         values = read(self.run, row.quantity)
         if values is None or not row.against_control:
             return values
-        baseline = read(self.control, row.quantity) if self.control is not None else values[:, :1]
-        if baseline is None or baseline.shape[1] not in (1, values.shape[1]):
-            return None
-        return (values - baseline) * row.factor
+        baseline = values[:, :1] if self.control is None else read(self.control, row.quantity, self.run.time_h)
+        return None if baseline is None else (values - baseline) * row.factor
 
     def _quantiles(self, row: Row) -> dict[str, FloatArray] | None:
         values = self._values(row)
         if values is None or not self.fine.any():
             return None
+        if self.kind != "ketamine" and not row.against_control:
+            values = self._daily(values)
         found = np.quantile(values[self.fine], list(QUANTILES.values()), axis=0)
         return dict(zip(QUANTILES, found, strict=True))
+
+    def _daily(self, values: FloatArray) -> FloatArray:
+        """Means of the day after the first one: daily doses make ripples that no log clock can show."""
+        late = self.run.time_h >= 24
+        twice = [read_at(self.run.time_h, values, self.run.time_h[late] + shift) for shift in (-6.0, 6.0)]
+        smooth = values.copy()
+        smooth[:, late] = (twice[0] + twice[1]) / 2
+        return smooth
 
     def _unfelt(self) -> FloatArray | None:
         """Median MADRS difference had these patients expected no more than under the control (relief adds up as logs)."""
         if self.control is None or not self.fine.any():
             return None
-        found = [read(run, name) for run in (self.run, self.control) for name in ("madrs", "expectancy")]
-        score, hope, base_score, base_hope = found
-        if score is None or hope is None or base_score is None or base_hope is None or score.shape != base_score.shape:
+        time = self.run.time_h
+        score, hope = (read(self.run, name) for name in ("madrs", "expectancy"))
+        base_score, base_hope = (read(self.control, name, time) for name in ("madrs", "expectancy"))
+        if score is None or hope is None or base_score is None or base_hope is None:
             return None
         return np.median((score * np.exp(hope - base_hope) - base_score)[self.fine], axis=0)
 
@@ -197,8 +207,9 @@ class _Column:
             axes.axhline(0, color=canvas.INK, linewidth=0.8, dashes=(3, 3))
         if row.quantity == "madrs":
             if self.unfelt is not None:
-                line = np.interp(self.at, self.run.time_h, self.unfelt)
-                axes.plot(clock(self.at), line, color=canvas.INK, linewidth=1.3, dashes=(4, 3))
+                late = self.at[self.at >= UNFELT_FROM_H]
+                line = np.interp(late, self.run.time_h, self.unfelt)
+                axes.plot(clock(late), line, color=canvas.INK, linewidth=1.3, dashes=(4, 3))
                 words = "dashed: with the\ncontrol's expectation"
                 axes.text(0.02, 0.04, words, transform=axes.transAxes, size=9.5, color=canvas.MUTED)
             self._label_mood(axes, quantiles["median"], end)
@@ -212,7 +223,7 @@ class _Column:
             axes.plot([x, x], [y, 0.72 * roof], color=canvas.MUTED, linewidth=0.7)
             axes.plot([x], [y], "o", color=canvas.BLUE, markersize=5, markeredgecolor=canvas.PAGE, clip_on=False)
             side = "right" if x > 0.95 * end else "center"
-            axes.text(x, roof, canvas.signed(y), ha=side, va="top", color=canvas.INK, size=11, weight="bold")
+            axes.text(x, roof, signed(y), ha=side, va="top", color=canvas.INK, size=11, weight="bold")
 
     def _lead(self) -> str:
         if not self.present:
@@ -233,7 +244,7 @@ class _Column:
         found = []
         for name, hours in {"4 hours": 4, "day 1": 24, "week 1": 168, "the end": self.run.time_h[-1]}.items():
             if hours <= self.run.time_h[-1]:
-                found.append(f"{canvas.signed(float(np.interp(hours, self.run.time_h, mood['median'])))} at {name}")
+                found.append(f"{signed(float(np.interp(hours, self.run.time_h, mood['median'])))} at {name}")
         return f"{words} Median MADRS against control: {', '.join(found)}."
 
     def table(self) -> pd.DataFrame:
@@ -261,7 +272,7 @@ def ticks(axes: Axes, end_h: float, *, label: bool = True) -> None:
     """The clock's ticks, and hairlines at a day and a week."""
     shown = {name: hours for name, hours in TICKS.items() if hours <= end_h + 1}
     axes.set_xticks([float(clock(hours)) for hours in shown.values()], list(shown) if label else [""] * len(shown))
-    axes.tick_params(axis="x", labelsize=9.5, length=3 if label else 0)
+    axes.tick_params(axis="x", labelsize=10.5, length=3 if label else 0)
     for hours in (24, 168):
         axes.axvline(float(clock(hours)), color=canvas.GRID, linewidth=0.8, zorder=0)
     axes.set_xlim(0, float(clock(end_h)))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from afterglow.clinic.scale import remission_cut
 from afterglow.interfaces import canvas, clock, forest
-from afterglow.interfaces.words import CAPTIONS, visit_words
+from afterglow.interfaces.words import CAPTIONS, signed, visit_words
 from afterglow.study import tables
 from afterglow.study.quantities import QUANTITIES, read
 from afterglow.study.tables import QUANTILES
@@ -55,7 +55,7 @@ def active(runs: Runs) -> list[CourseRun]:
 
 def weeks(runs: Runs) -> Picture:
     """The score of every course over the weeks, with bands and the matched control."""
-    found = {arm: quantiles(run, "madrs") for arm, run in runs.items()}
+    found = {arm: quantiles(run, "madrs", runs[arm.removesuffix("/control")].time_h) for arm, run in runs.items()}
     top = max(float(np.nanmax(one["p95"])) for one in found.values()) * 1.08
     rows = []
     for run in active(runs):
@@ -143,7 +143,7 @@ def contrasts(runs: Runs, table: pd.DataFrame, interval_words: str) -> Picture |
             visit = run.visit[int(np.argmin(np.abs(run.time_h[run.visit_index] - hours)))]
             row = rows.loc[(run.arm, visit)]
             kept.add(visit)
-            text = canvas.signed(row["difference"])
+            text = signed(row["difference"])
             marks.append(forest.Mark(run.course.title, row["difference"], text, row["lo90"], row["hi90"]))
         words = visit_words(hours)
         frame = forest.Frame(
@@ -268,7 +268,9 @@ def chain(run: CourseRun, control: CourseRun | None) -> Picture:
         if read(run, name) is None:
             continue
         found = quantiles(run, name)
-        beside = quantiles(control, name) if control is not None and read(control, name) is not None else None
+        beside = (
+            quantiles(control, name, run.time_h) if control is not None and read(control, name) is not None else None
+        )
         panels.append(_chain_panel(run, name, found, beside))
         line = {"quantity": quantity.label, "unit": quantity.unit}
         for label, hours in clock.TICKS.items():
@@ -278,7 +280,7 @@ def chain(run: CourseRun, control: CourseRun | None) -> Picture:
     return canvas.Picture(
         name="systems",
         title="The whole chain, from dose to score",
-        caption=CAPTIONS["chain"],
+        caption=CAPTIONS["systems"],
         panels=panels,
         table=pd.DataFrame(rows),
     )
@@ -301,11 +303,11 @@ def _chain_panel(run: CourseRun, name: str, found: Quantiles, control: Quantiles
     return canvas.Panel(f"chain-{name}", words, 134, draw)
 
 
-def quantiles(run: CourseRun, name: str) -> dict[str, FloatArray]:
-    """Median and other quantiles over the patients of one quantity, on the run's clock."""
-    values = read(run, name)
+def quantiles(run: CourseRun, name: str, at: FloatArray | None = None) -> dict[str, FloatArray]:
+    """Median and other quantiles over the patients of one quantity, on the run's clock or at other times (h)."""
+    values = read(run, name, at)
     if values is None or not (run.status == 0).any():
-        return dict.fromkeys(QUANTILES, np.full(len(run.time_h), np.nan))
+        return dict.fromkeys(QUANTILES, np.full(len(run.time_h if at is None else at), np.nan))
     found = np.quantile(values[run.status == 0], list(QUANTILES.values()), axis=0)
     return dict(zip(QUANTILES, found, strict=True))
 

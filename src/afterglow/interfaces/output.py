@@ -115,8 +115,6 @@ def write_manifest(
     folder: Path, command: str, settings: Mapping[str, Any], warnings: Sequence[str], **more: Any
 ) -> None:
     """`manifest.json`; written last, because it holds the hash of every other file."""
-    from afterglow import __version__
-
     manifest = {
         "what": NOTICE,
         "command": command,
@@ -124,7 +122,7 @@ def write_manifest(
         "warnings": list(warnings),
         **more,
         "model_sha256": model_hash(),
-        "versions": {"afterglow": __version__, "python": platform.python_version(), **library_versions()},
+        "versions": {"afterglow": package_version(), "python": platform.python_version(), **library_versions()},
         "files": {
             path.relative_to(folder).as_posix(): {"sha256": sha256(path.read_bytes()), "bytes": path.stat().st_size}
             for path in sorted(folder.rglob("*"))
@@ -140,6 +138,13 @@ def write_json(path: Path, contents: Any) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+def write_yaml(path: Path, contents: Any) -> None:
+    """YAML in the order given."""
+    import yaml
+
+    path.write_text(yaml.safe_dump(contents, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+
+
 def sha256(contents: bytes) -> str:
     """Hex digest."""
     return hashlib.sha256(contents).hexdigest()
@@ -152,6 +157,11 @@ def model_hash() -> str:
         for name, entry in _walk(files("afterglow").joinpath(part), part):
             total.update(f"{name}\0{sha256(entry.read_bytes())}\n".encode())
     return total.hexdigest()
+
+
+def package_version() -> str:
+    """Version of afterglow as installed."""
+    return version("afterglow")
 
 
 def library_versions() -> dict[str, str]:

@@ -5,68 +5,85 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 NOTICE = (
-    "Research and planning model with virtual patients. Not a medical device: it does not diagnose, and it is not for "
-    "decisions about any person's treatment."
+    "Research and planning model with virtual patients. Not a medical device: it does not diagnose, and it is not "
+    "for decisions about any person's treatment."
 )
 NOT_MODELLED = "Not modelled: psilocybin and MDMA."
 
 CAPTIONS = {
     "shared-clock": (
-        "One clock from minutes to weeks. Tinted: drug in the body (above 1 % of its own peak). Line: median patient; "
-        "bands: the middle 50, 80 and 90 % of the patients. The reaction is the course minus its matched control in the "
-        "same patients. In the score it includes what people expect once they feel the drug; the dashed line is the same "
-        "with no more expectation than under the control: the share of the reaction itself, and the least certain number "
-        "on this page."
+        "One clock from minutes to weeks. Tinted: drug in the body (above 1 % of its own peak). Line: median "
+        "patient; bands: the middle 50, 80 and 90 % of the patients; daily drugs as means of the day. The reaction"
+        " is the course minus its matched control in the same patients. In the score it includes what people "
+        "expect once they feel the drug. The dashed line, from 4 hours on, is the same with no more expectation "
+        "than under the control: the share of the reaction itself, and the least certain number on this page."
     ),
     "weeks": (
-        "MADRS, true score: without rater noise and day-to-day fluctuation. Line: median patient; bands: the middle 50, 80 and "
-        "90 % of the patients. Dashed: median of the matched control (same visits, same sessions, without the studied "
-        "ingredient). Marks at the foot: doses. Dotted: remission."
+        "MADRS, true score: without rater noise and fluctuation. Line: median patient; bands: the middle 50, 80 "
+        "and 90 % of the patients. Dashed: median of the matched control (same visits and sessions without the "
+        "studied ingredient). Marks at the foot: doses. Dotted: remission."
     ),
     "contrasts": (
-        "Mean difference in measured MADRS between a course and its matched control in the same virtual patients; left is "
-        "better. It contains the drug, and what people expect when they notice the drug. "
+        "Mean difference in measured MADRS between a course and its matched control in the same virtual patients; "
+        "left is better. It contains the drug, and what people expect when they notice the drug. "
     ),
     "outcomes": (
-        "Response: at least half of the baseline MADRS gone. Remission: MADRS at or under the cut-off. Filled: last visit; open "
-        "ring: day 1. Both count on the day alone: a score that goes up and down crosses the line by luck, too. "
+        "Response: at least half of the baseline MADRS gone. Remission: MADRS at or under the cut-off. Filled: "
+        "last visit; open ring: day 1. "
     ),
     "safety": (
-        "Highest value of each patient during the whole run: median, and bands for the middle 50, 80 and 90 % of the patients; "
-        "one patient in 20 is above the last number. Read that number, not the middle: supervision is needed because of the "
-        "worst cases. Serious harms - hypertensive crisis, deep sedation and slowed breathing, misuse and dependence, bladder "
-        "damage, worsening mood and suicidal crisis - are not counted here. That does not mean that they are absent."
+        "Highest value of each patient during the whole run: median, and bands for the middle 50, 80 and 90 % of "
+        "the patients; one patient in 20 is above the last number. Read that number, not the middle: supervision "
+        "is needed because of the worst cases. Serious harms - hypertensive crisis, deep sedation and slowed "
+        "breathing, misuse and dependence, bladder damage, worsening mood and suicidal crisis - are not counted "
+        "here. That does not mean that they are absent."
     ),
     "doses": "Each mark is a day with a dose; its height is the share of the patients who got it.",
-    "chain": (
-        "Median and the middle 50, 80 and 90 % of the patients, on the clock from minutes to weeks. Dashed: median of the "
-        "matched control."
+    "systems": (
+        "Median and the middle 50, 80 and 90 % of the patients, on the clock from minutes to weeks. Dashed: median"
+        " of the matched control."
     ),
 }
 
+DRUG_SHARE_SHORT = "How much of the effect is the drug itself is not known."
 DRUG_SHARE = (
-    "The drug's own share of the effect is an assumption with a wide bracket, not a finding. In the trials most people notice "
-    "whether they got the drug, and then expect more. When a chain like this one is fitted to the published trials, a drug part of "
-    "3 % and one of 20 % of the baseline score after a day explain them about equally well; with the drug's action switched off "
-    "and unblinding left free, the fit is nearly as good. Only masked trials can tell. Run with --variant inert to see the rival "
-    "in which the drug does nothing but reveal itself."
+    "In trials most people notice whether they got ketamine, and then expect more. When a chain like this one is "
+    "fitted to the published trials, a drug part of 3 % of the baseline score after a day and one of 20 % explain "
+    "them about equally well; with the drug's action switched off and unblinding left free, the fit is nearly as "
+    "good. So every difference on this page holds an assumed share of drug within that bracket, and unblinding can"
+    " stand in for the rest. Only masked trials can tell them apart. `--variant inert` runs the rival in which the"
+    " drug does nothing but reveal itself."
 )
 NOT_A_PERSON = (
-    "Bands show how much virtual patients differ, as far as the model holds their differences. They are not the odds of any real "
-    "person."
+    "Bands show how much virtual patients differ, as far as the model holds their differences. They are not the "
+    "odds of any real person."
 )
-RELAPSE = (
-    "Response, remission and relapse are counted on measured scores, which fluctuate from day to day as in trials; part of both "
-    "response and relapse is that fluctuation."
+STUDIED = (
+    "No dose of these courses lies outside the range that has been studied in people with depression. That does "
+    "not make a course as a whole a studied one."
+)
+MISSING = (
+    "Other diseases and drugs, interactions, pregnancy, rare and late harms, dropping out, the quality of care, "
+    "and what nobody has measured. Long-term safety is qualitative. Psilocybin and MDMA are not modelled."
+)
+COUNTING = (
+    "Response, remission and relapse are counted on measured scores, which go up and down from week to week as in "
+    "trials, under control and without treatment too: part of each is chance. Time to response and relapse need "
+    "two ratings running."
 )
 
 
 def interval_words(covers: Sequence[str], patients: int) -> str:
     """Which sources of uncertainty the intervals cover, in a sentence."""
+    if patients == 1:
+        return "One patient has no interval."
     if "parameters" in covers:
-        return f"Bars: 90 % interval over {patients} virtual patients and over the uncertainty of the parameters; not over model structure."
+        return (
+            f"Intervals (90 %): chance among {patients:,} virtual patients, and what the fit leaves open in the parameters. "
+            "Not in them: another structure of the model, and whatever the fit held fixed."
+        )
     return (
-        f"Bars: 90 % interval for chance among {patients} virtual patients only. The uncertainty of the model's parameters and "
+        f"Intervals (90 %): chance among {patients:,} virtual patients only. The uncertainty of the model's parameters and "
         "structure is larger and not in them."
     )
 
@@ -76,3 +93,9 @@ def visit_words(hours: float) -> str:
     if hours < 24:
         return f"{hours:g} h"
     return f"week {hours / 168:g}" if hours % 168 == 0 else f"day {hours / 24:g}"
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign, a true minus, and no minus zero."""
+    text = f"{abs(value):.{digits}f}"
+    return text if float(text) == 0 else ("−" if value < 0 else "+") + text

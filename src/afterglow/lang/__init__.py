@@ -5,10 +5,10 @@ A system file imports what it needs from here:
     from afterglow.lang import Input, Output, Param, State, System, hill, lognormal
 """
 
+from afterglow.lang.derivative import differentiate
 from afterglow.lang.expr import (
     Expr,
     Symbol,
-    differentiate,
     evaluate,
     exp,
     hill,

@@ -93,7 +93,8 @@ class Problem:
     def __init__(self, patients: int, seed: int, variant: str | None = None, role: str = "fit") -> None:
         rows = [r for r in fit_rows() if r.role == role and standard_error(r) is not None]
         names = dict.fromkeys(r.trial for r in rows)
-        self.laboratory = Laboratory([trial(n) for n in names], patients, seed, variant)
+        pairs = [(r.trial, r.outcome) for r in rows]
+        self.laboratory = Laboratory([trial(n) for n in names], patients, seed, variant, pairs)
         self.free = free_parameters(compiled(variant).program.model)
         low, high = np.array([f.bounds for f in self.free]).T
         start = np.array([f.start for f in self.free])
@@ -120,6 +121,15 @@ class Problem:
         self.evaluations += 1
         found = self._predict(self.rows, x)
         return np.array([on_scale(r, math.nan if p is None else p) for r, p in zip(self.rows, found, strict=True)])
+
+    def learn(self, j: int, x: FloatArray, moved: FloatArray) -> None:
+        """Let the arms remember that parameter j changes nothing in them, so that they are not run again for it."""
+        one, other = (
+            {k: v for k, v in self.values(at).items() if not k.startswith("measurement.")} for at in (x, moved)
+        )
+        if self.free[j].name in one:
+            for arm in self.laboratory.arms.values():
+                arm.learn_inert(self.free[j].name, one, other)
 
     def residuals(self, x: FloatArray) -> FloatArray:
         """Weighted, limited residuals of the rows, then those of the priors."""
@@ -161,6 +171,8 @@ def fit(
             moved = x.copy()
             moved[j] += h
             jacobian[:, j] = (problem.residuals(moved) - r) / h
+            if k == 0:
+                problem.learn(j, x, moved)
         before = float(r @ r)
         for _ in range(6):
             lhs = jacobian.T @ jacobian + damping * np.eye(n)

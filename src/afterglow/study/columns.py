@@ -26,8 +26,11 @@ _ESTIMATES = {
     "lo90": ("points of the scale", "lower end of the 90 % interval of difference"),
     "hi90": ("points of the scale", "upper end of the 90 % interval of difference"),
     "power": ("fraction", "power of a parallel trial, 50 patients a group, two-sided t-test of the change at 5 %"),
-    "responded_ever": ("fraction", "patients with a response at any visit"),
-    "time_to_response_d": ("d", "day by which half of all patients have responded; empty when fewer ever do"),
+    "responded_ever": ("fraction", "patients with a response at two ratings running"),
+    "time_to_response_d": (
+        "d",
+        "day by which half of all patients have responded, confirmed by the next rating; empty when fewer do",
+    ),
     "relapse": ("fraction", "of those who responded, patients who relapsed by the end of the run"),
     "time_to_relapse_d": ("d", "days from response to relapse, median of all who responded; empty when fewer relapse"),
     "cadss_worst": ("points", "highest dissociation score of each patient, mean"),

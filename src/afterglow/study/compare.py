@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from afterglow.errors import Fault, InputError, nearest
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from afterglow.clinic.course import Course
+    from afterglow.clinic.person import Person
+    from afterglow.clinic.population import Population
     from afterglow.simulate import CourseRun
 
 DEFAULT_COURSES = (
@@ -35,6 +38,9 @@ DEFAULT_COURSES = (
 CLOCK_COURSE = "iv-single"
 CLOCK_PATIENTS = 200
 LONGEST_WEEKS = 520.0
+# Parameter uncertainty in the intervals: so many draws from the shipped fit, each with so many of the patients.
+DRAWS = 10
+DRAW_PATIENTS = 100
 
 Progress = Callable[[str, float], None]  # what is running; how much of everything is done, 0-1
 
@@ -50,7 +56,6 @@ class Settings:
     variant: str | None = None
     scales: tuple[str, ...] = ("MADRS",)
     person: bool = False
-    course_files: dict[str, str] = field(default_factory=dict)  # file name -> sha256, for courses that are not shipped
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,9 @@ def compare(
     seed: int = 1,
     variant: str | None = None,
     scales: Sequence[str] = ("MADRS",),
-    population: Any = None,
+    population: Population | None = None,
+    person: Person | str | Path | None = None,
+    draws: int = DRAWS,
     trajectories: bool = False,
     clock: bool = True,
     progress: Progress | None = None,
@@ -121,6 +128,9 @@ def compare(
         variant: a rival mechanism by name; None for the base model.
         scales: which scales go into the tables ("MADRS" always does).
         population: who is treated; None for the standard population with treatment-resistant depression.
+        person: one person (or a person file) instead of a population; what is unknown about them is drawn anew for
+            each of the `patients`.
+        draws: draws of the fitted parameters that the intervals cover besides chance; 0 leaves chance alone.
         trajectories: also make the dense table of medians and quantiles.
         clock: also simulate a single infusion for the picture of the shared clock, when ketamine is compared.
         progress: called with what is running and the share of everything that is done.
@@ -128,43 +138,52 @@ def compare(
     Raises:
         InputError: bad input, all faults at once, before anything runs.
     """
-    wanted = list(DEFAULT_COURSES if courses is None else courses)
     scales = tuple(dict.fromkeys(("MADRS", *scales)))
-    loaded, faults = _load(wanted)
+    found = check(courses, patients=patients, weeks=weeks, seed=seed, variant=variant, scales=scales, person=person)
+    if found.faults:
+        raise InputError(found.faults)
+    names = tuple(one.name for one in found.courses)
+    asked = Settings(names, patients, float(weeks), seed, variant, scales, found.person is not None)
+    who = population if found.person is None else found.person.table(seed, 0, range(patients), population)
+    study = _Study(asked, found.courses, who, draws, progress)
+    done = study.run(trajectories=trajectories, clock=clock and found.person is None)
+    return replace(done, warnings=_screening(found) + done.warnings) if found.person else done
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was asked, read in, and everything that is wrong with it."""
+
+    courses: list[Course]
+    person: Person | None
+    faults: list[Fault]
+
+
+def check(
+    courses: Sequence[str | Path | Course] | None,
+    *,
+    patients: int,
+    weeks: float,
+    seed: int,
+    variant: str | None = None,
+    scales: Sequence[str] = (),
+    person: Person | str | Path | None = None,
+) -> Checked:
+    """Read and check what `compare` is asked for, without running anything; arguments as there."""
+    loaded, faults = _load(list(DEFAULT_COURSES if courses is None else courses))
     faults += check_numbers(patients, weeks, seed)
     faults += _scale_faults(scales) + _variant_faults(variant)
-    if faults:
-        raise InputError(faults)
-    asked = Settings(tuple(one.name for one in loaded), patients, float(weeks), seed, variant, scales)
-    options = {"weeks": asked.weeks, "seed": seed, "variant": variant, "population": population}
-    arms = [arm for course in loaded for arm in (course, course.control()) if arm is not None]
-    extra = _clock_arms(loaded) if clock and population is None else []
-    few = min(patients, CLOCK_PATIENTS)
-    total = len(arms) * patients + len(extra) * few
-    steps = _Steps(progress, total)
-    runs = {arm.name: _run(arm, patients, options, steps) for arm in arms}
-    clock_runs = {arm.name: _run(arm, few, options, steps) for arm in extra}
-    return gather(asked, runs, clock_runs, trajectories=trajectories)
+    who = None
+    if isinstance(person, str | PurePath):
+        from afterglow.clinic.person import load_person
 
-
-def gather(
-    asked: Settings, runs: dict[str, CourseRun], clock_runs: dict[str, CourseRun], *, trajectories: bool = False
-) -> Comparison:
-    """Tables and warnings of finished runs."""
-    from afterglow.study import tables
-
-    found = list(runs.values())
-    results = {
-        "patients": tables.patients(found),
-        "scores": tables.scores(found, asked.scales),
-        "arms": tables.arms(found, asked.scales),
-        "contrasts": tables.contrasts(found, asked.scales),
-        "summary": tables.summary(found),
-        "doses": tables.doses(found),
-    }
-    if trajectories:
-        results["trajectories"] = tables.trajectories(found)
-    return Comparison(asked, runs, clock_runs, results, _warnings(found))
+        try:
+            who = load_person(person)
+        except InputError as error:
+            faults += error.faults
+    else:
+        who = person
+    return Checked(loaded, who, faults)
 
 
 def check_numbers(patients: int, weeks: float, seed: int) -> list[Fault]:
@@ -217,6 +236,18 @@ def _variant_faults(variant: str | None) -> list[Fault]:
     return [Fault("--variant", f"there is no variant '{variant}'", nearest(variant, VARIANTS))]
 
 
+def _screening(found: Checked) -> list[str]:
+    """What speaks against these courses for this person, and what asks for caution."""
+    from afterglow.clinic.screening import screen
+
+    lines: list[str] = []
+    for course in found.courses if found.person is not None else ():
+        table = screen(found.person, course)
+        for rule in table[table["severity"] != "monitoring"].itertuples():
+            lines.append(f"{course.name}: {rule.severity}: {rule.reason} [{rule.source}]")
+    return lines
+
+
 def _clock_arms(loaded: Sequence[Course]) -> list[Course]:
     """A single infusion and its control, when ketamine is compared but never as a single dose."""
     from afterglow.clinic.course import load_course
@@ -229,34 +260,70 @@ def _clock_arms(loaded: Sequence[Course]) -> list[Course]:
     return [arm for arm in (single, single.control()) if arm is not None]
 
 
-class _Steps:
-    """Progress over all arms, counted in patients."""
+class _Study:
+    """One comparison on its way: which arms run, with how many patients, and how far it is."""
 
-    def __init__(self, tell: Progress | None, total: int) -> None:
-        self._tell, self._total, self._done = tell, total, 0
+    def __init__(
+        self,
+        asked: Settings,
+        loaded: Sequence[Course],
+        population: Population | pd.DataFrame | None,
+        draws: int,
+        progress: Progress | None,
+    ) -> None:
+        from afterglow.data.fitted import parameter_draws
 
-    def inside(self, arm: str, patients: int) -> Callable[[float], None]:
-        """A callback for one arm: takes the share of that arm that is done."""
+        self.asked, self.loaded, self.progress = asked, loaded, progress
+        self.arms = [arm for course in loaded for arm in (course, course.control()) if arm is not None]
+        self.options = {"weeks": asked.weeks, "seed": asked.seed, "variant": asked.variant, "population": population}
+        found = parameter_draws(draws, asked.seed) if draws > 1 else []
+        self.draws = [{k: v for k, v in one.items() if not k.startswith("measurement.")} for one in found]
+        self.done, self.total = 0.0, 1.0
+
+    def run(self, *, trajectories: bool, clock: bool) -> Comparison:
+        """Simulate everything and make the tables."""
+        from afterglow.study import tables
+        from afterglow.study.quantities import needed
+
+        asked = self.asked
+        extra = _clock_arms(self.loaded) if clock else []
+        few, fewer = min(asked.patients, CLOCK_PATIENTS), min(asked.patients, DRAW_PATIENTS)
+        self.total = len(self.arms) * (asked.patients + fewer * len(self.draws)) + few * len(extra)
+        kept = needed(everything=trajectories)
+        runs = {arm.name: self._simulate(arm, asked.patients, outputs=kept) for arm in self.arms}
+        clock_runs = {arm.name: self._simulate(arm, few, outputs=kept) for arm in extra}
+        repeats = [[self._repeat(runs[arm.name], fewer, values) for arm in self.arms] for values in self.draws]
+        found = list(runs.values())
+        results = {
+            "patients": tables.patients(found),
+            "scores": tables.scores(found, asked.scales),
+            "arms": tables.arms(found, asked.scales, repeats),
+            "contrasts": tables.contrasts(found, asked.scales, repeats),
+            "summary": tables.summary(found, draws=repeats),
+            "doses": tables.doses(found),
+        }
+        if trajectories:
+            results["trajectories"] = tables.trajectories(found)
+        covers = ("sampling", "parameters") if repeats else ("sampling",)
+        return Comparison(asked, runs, clock_runs, results, _warnings(found), covers)
+
+    def _repeat(self, run: CourseRun, patients: int, values: dict[str, float]) -> CourseRun:
+        """The same arm at another draw of the parameters; only the scores are kept."""
+        visits = run.time_h[run.visit_index].tolist()
+        return self._simulate(run.course, patients, outputs=("mood.madrs",), typical=values, visits_h=visits)
+
+    def _simulate(self, course: Course, patients: int, **more: Any) -> CourseRun:
+        from afterglow.simulate import simulate_course
 
         def tell(share: float) -> None:
-            if self._tell is not None:
-                self._tell(arm, (self._done + share * patients) / self._total)
+            if self.progress is not None:
+                self.progress(course.name, min((self.done + share * patients) / self.total, 1.0))
 
-        return tell
-
-    def finish(self, arm: str, patients: int) -> None:
-        """One arm is done."""
-        self._done += patients
-        self.inside(arm, 0)(1.0)
-
-
-def _run(course: Course, patients: int, options: dict[str, Any], steps: _Steps) -> CourseRun:
-    from afterglow.simulate import simulate_course
-
-    steps.inside(course.name, patients)(0.0)
-    run = simulate_course(course, patients=patients, progress=steps.inside(course.name, patients), **options)
-    steps.finish(course.name, patients)
-    return run
+        tell(0.0)
+        run = simulate_course(course, patients=patients, progress=tell, **self.options, **more)
+        self.done += patients
+        tell(0.0)
+        return run
 
 
 def _warnings(runs: Sequence[CourseRun]) -> list[str]:

@@ -61,11 +61,12 @@ def interval(kind: str, main: Estimate, draws: Sequence[Estimate] = ()) -> tuple
     Args:
         kind: "mean" (t), "spread" (t on the log scale, never negative) or "fraction" (Wilson, stays in 0-1).
         main: the estimate in the middle.
-        draws: the same estimate at other draws of the parameters; at least two, else only sampling is covered.
+        draws: the same estimate at other draws of the parameters; at least two, else only sampling is covered. They
+            may come from fewer patients.
     """
     within, between = main.variance, np.zeros_like(main.value)
     if len(draws) > 1:
-        within = np.mean([draw.variance for draw in draws], axis=0)
+        within = np.mean([draw.variance * draw.n for draw in draws], axis=0) / main.n
         between = np.var([draw.value for draw in draws], axis=0, ddof=1)
     if kind == "fraction":
         return _wilson(main.value, main.n * within / (within + between))

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 
 class HasValues(Protocol):
     """Anything with the values of a run: name -> array [patients, times]."""
+
+    @property
+    def time_h(self) -> NDArray[np.float64]:
+        """Times of the values, h, sorted."""
+        ...
 
     @property
     def values(self) -> Mapping[str, NDArray[np.float64]]:
@@ -70,9 +74,38 @@ QUANTITIES: dict[str, Quantity] = {
     )
 }
 
+# What the figures and the summary of a comparison read.
+FIGURES = (
+    "ketamine", "antidepressant", "benzodiazepine", "nmda", "transporter", "gaba", "glutamate", "connectivity", "belief",
+    "expectancy", "madrs", "cadss", "systolic", "nausea",
+)  # fmt: skip
 
-def read(run: HasValues, name: str) -> NDArray[np.float64] | None:
-    """The quantity in a run, array [patients, times] in its unit; None when the run does not hold it."""
+
+def read(run: HasValues, name: str, at: NDArray[np.float64] | None = None) -> NDArray[np.float64] | None:
+    """The quantity in a run, array [patients, times] in its unit; None when the run does not hold it.
+
+    Args:
+        run: the run.
+        name: name of the quantity.
+        at: other times (h) than the run's own; straight lines between.
+    """
     quantity = QUANTITIES[name]
     parts = [run.values[part] for part in quantity.parts if part in run.values]
-    return sum(parts[1:], start=parts[0]) * quantity.factor if parts else None
+    if not parts:
+        return None
+    values = sum(parts[1:], start=parts[0]) * quantity.factor
+    return values if at is None or np.array_equal(at, run.time_h) else read_at(run.time_h, values, at)
+
+
+def read_at(time_h: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values [patients, times] at other times: straight lines between, the ends kept."""
+    after = np.clip(np.searchsorted(time_h, at), 1, len(time_h) - 1)
+    before = after - 1
+    share = np.clip((at - time_h[before]) / (time_h[after] - time_h[before]), 0, 1)
+    return values[:, before] * (1 - share) + values[:, after] * share
+
+
+def needed(*, everything: bool = False) -> tuple[str, ...]:
+    """Model values that a run must keep for the tables and figures; all that have a place here with `everything`."""
+    names = QUANTITIES if everything else FIGURES
+    return tuple(dict.fromkeys(part for name in names for part in QUANTITIES[name].parts))

@@ -1,8 +1,8 @@
 """Result tables: pure functions from runs to pandas frames. Their columns are fixed; other programs read them.
 
 Signs: `change` is score minus baseline and `difference` is arm minus control, so for a depression scale negative is
-better. Response, remission and relapse are shares of patients, 0-1. Patients whose simulation failed (status not 0) are
-left out, and `n` says how many remain. Intervals (`_lo90`, `_hi90`) are those of `study.intervals`.
+better. Response, remission and relapse are shares of patients, 0-1. Patients whose simulation failed (status not 0)
+are left out, and `n` says how many remain. Intervals (`_lo90`, `_hi90`) are those of `study.intervals`.
 
 Time to response and relapse are read at the ratings of a usual trial (hours of the first day, then weekly), not at every
 day: scores fluctuate, and whoever looks daily finds more of both.
@@ -145,17 +145,20 @@ def trajectories(runs: _RunList, quantities: Sequence[str] = tuple(QUANTITIES)) 
 def intakes(run: CourseRun) -> pd.DataFrame:
     """Every dose time of one arm: drug, route, time_h, share of the patients, and milligrams (mg, mg_p05, mg_p95).
 
-    Sessions are those given, checks and boosters included; daily drugs are taken as prescribed by everybody.
+    Sessions are those given, checks and boosters included; what was given in several parts in a session is one dose.
+    Daily drugs are taken as prescribed by everybody.
     """
     names = ["drug", "route", "time_h", "share", "mg", "mg_p05", "mg_p95", "planned"]
     fine = run.doses["patient"].isin(patient_numbers(run)[run.status == 0])
     total = max(int((run.status == 0).sum()), 1)
+    by_session = run.doses[fine].groupby(["patient", "session", "drug", "route"], sort=False)
+    sessions = by_session.agg(time_h=("time_h", "min"), mg=("mg", "sum"), reason=("reason", "first")).reset_index()
     rows: list[tuple[Any, ...]] = []
-    for (drug, route, time), given in run.doses[fine].groupby(["drug", "route", "time_h"], sort=True):
+    for (drug, route, time), given in sessions.groupby(["drug", "route", "time_h"], sort=True):
         low, middle, high = given["mg"].quantile([0.05, 0.5, 0.95])
         share = given["patient"].nunique() / total
         rows.append((drug, route, time, share, middle, low, high, (given["reason"] == "planned").mean()))
-    for one in run.course.regimen(float(run.time_h[-1]) / 168).administrations:
+    for one in run.course.regimen(float(run.time_h[-1]) / WEEK_H).administrations:
         if one.session is None:
             rows.append((one.drug, one.route, one.time_h, 1.0, one.amount, one.amount, one.amount, 1.0))
     return pd.DataFrame(rows, columns=names)
@@ -191,9 +194,9 @@ def summary(runs: _RunList, name: str = "MADRS", draws: Sequence[_RunList] = ())
         row: dict[str, Any] = {"arm": run.arm, "title": run.course.title, "scale": name}
         row |= {"n": int(by_visit.loc[(run.arm, last), "n"]), "visit": last}
         early = day_1_visit(run)
-        for column in (f"{what}{end}" for what in SUMMARY_ESTIMATES for end in ("", "_lo90", "_hi90")):
-            row[column] = by_visit.loc[(run.arm, last), column]
-            row[f"day1_{column}"] = by_visit.loc[(run.arm, early), column] if early else np.nan
+        columns = [f"{what}{end}" for what in SUMMARY_ESTIMATES for end in ("", "_lo90", "_hi90")]
+        row |= {column: by_visit.loc[(run.arm, last), column] for column in columns}
+        row |= {f"day1_{column}": by_visit.loc[(run.arm, early), column] if early else np.nan for column in columns}
         rows.append(row | _course_of_illness(run, name) | _safety(run))
     return pd.DataFrame(rows)
 
@@ -245,15 +248,18 @@ def _arm_estimates(run: CourseRun, name: str) -> dict[str, intervals.Estimate]:
 
 
 def _course_of_illness(run: CourseRun, name: str) -> dict[str, float]:
-    """Time to response and relapse, on measured scores at the ratings."""
+    """Time to response and relapse at the ratings; a response counts when the next rating confirms it."""
     times = run.time_h[run.visit_index]
     rated = (times <= DAY_1_H) | (times % WEEK_H == 0)
     times, values = times[rated], _measured(run, name)[run.status == 0][:, rated]
     if not len(values):
         return dict.fromkeys(("responded_ever", "time_to_response_d", "relapse", "time_to_relapse_d"), np.nan)
     baseline = values[:, 0]
-    waits = outcome.time_to_response(values, baseline, times)
-    back = outcome.relapse(values, baseline, times, RELAPSE_RULE, scale=name)
+    response = outcome.response(values, baseline)
+    confirmed = np.column_stack([response[:, :-1] & response[:, 1:], np.zeros(len(values), dtype=bool)])
+    waits = outcome.time_to_first(confirmed, times)
+    since = np.where(times >= waits[:, None], values, np.nan)  # missing scores are neither response nor relapse
+    back = outcome.relapse(since, baseline, times, RELAPSE_RULE, scale=name)
     return {
         "responded_ever": float(np.isfinite(waits).mean()),
         "time_to_response_d": _days(float(np.quantile(waits, 0.5, method="higher"))),
@@ -268,7 +274,7 @@ def _days(hours: float) -> float:
 
 
 def worst(run: CourseRun, name: str) -> FloatArray | None:
-    """Each patient's highest value of a quantity over the whole run; None when it was not recorded or nobody is left."""
+    """Each patient's highest value of a quantity over the run; None when it was not recorded or nobody is left."""
     values = read(run, name)
     fine = run.status == 0
     return values[fine].max(axis=1) if values is not None and fine.any() else None

@@ -27,12 +27,18 @@ SAMPLED = frozenset(
     {"relapse", "relapse_median_days", "relapse_q1_days", "relapse_q3_days", "hazard_ratio", "remission_median_days",
      "median_infusions_to_response"}
 )  # fmt: skip
-# Adverse events that the model knows: event -> output with a person's risk in a session.
+# Adverse events that the model knows: event -> output with a person's risk in a session, read at its worst moment.
 EVENTS = {
     "nausea": "acute_effects.nausea_risk",
     "dizziness": "acute_effects.dizziness_risk",
-    "dissociation": "acute_effects.dissociation_risk",
 }
+# Scales that are outputs of the model themselves.
+DIRECT = {
+    "CADSS": "acute_effects.cadss",
+    "systolic mmHg": "acute_effects.systolic_rise",
+    "diastolic mmHg": "acute_effects.diastolic_rise",
+}
+KEPT_RUNS = 3
 PEAK_H = (20 / 60, 40 / 60, 1.0, 1.5)  # when acute effects are looked at after a dose, h
 
 
@@ -59,8 +65,9 @@ class TrialArm:
     def __init__(self, trial: TrialRecord, design: SimulatedArm, patients: int, seed: int, variant: str | None) -> None:
         assert trial.simulate is not None
         self.trial, self.design, self.rules = trial, design, trial.simulate.rules
-        rows = [row for row in trial.outcomes if row.arm == design.arm or row.versus == design.arm]
+        rows = [row for row in trial.answered() if design.arm in (row.arm, row.versus)]
         self.events = sorted({EVENTS[r.event] for r in rows if r.measure == "ae_rate" and r.event in EVENTS})
+        self.direct = sorted({DIRECT[r.scale] for r in rows if r.scale in DIRECT})
         times = {0.0, *(row.time_h for row in rows if row.time_h), *(row.from_h for row in rows if row.from_h)}
         conditions = [*(design.select or []), *(c for r in rows for c in r.among or [])]
         times |= {t for c in conditions for t in c.times_h}
@@ -71,9 +78,7 @@ class TrialArm:
             times |= {24.0 * d for d in (1, 4, 8, 11, 15, 18, 22, 25, 28, 39, 53, 67, 90)}
         if any(row.measure == "fraction_of_week6" for row in rows):
             times.add(1008.0)
-        course = parse_course(
-            {**design.course, "blinding": design.blinding, "raters": design.raters}, f"{trial.id}/{design.arm}"
-        )
+        course = parse_course(trial.course_data(design.arm), f"{trial.id}/{design.arm}")
         weeks = max(max(times), 1.0) / 168.0
         self.sessions = [t for t, _ in course.sessions(weeks)]
         if any(row.measure == "median_infusions_to_response" for row in rows):
@@ -82,16 +87,48 @@ class TrialArm:
         self.times = np.array(sorted(times))
         self.arm = Arm(
             course, patients=patients, weeks=weeks, seed=seed, population=_population(trial, design), variant=variant,
-            outputs=["mood.madrs", *self.events], visits_h=self.times.tolist(), extra_h=peaks,
+            outputs=["mood.madrs", *self.events, *self.direct], visits_h=self.times.tolist(), extra_h=peaks, rtol=1e-4,
         )  # fmt: skip
         self.seed = seed
 
+        self.inert: set[str] = set()  # parameters that are known to change nothing in this arm
+        self._kept: dict[tuple[float, ...], tuple[FloatArray, dict[str, FloatArray], dict[str, FloatArray]]] = {}
+
     def simulate(self, typical: Mapping[str, float] | None, noise: Noise) -> SimulatedTrialArm:
-        """Run the arm at these parameter values."""
-        values = self.arm.trajectories(typical)
-        madrs = values[:, self.arm.visit_index, self.arm.outputs.index("mood.madrs")]
-        risk = {e: np.nanmax(values[:, :, self.arm.outputs.index(e)], axis=1) for e in self.events}
-        return SimulatedTrialArm(self, self.arm.baseline, madrs, risk, noise)
+        """Run the arm at these parameter values; the last few runs are kept, as a fit moves one parameter at a time."""
+        key = tuple(v for k, v in sorted((typical or {}).items()) if k not in self.inert)
+        if key not in self._kept:
+            values = self.arm.trajectories(typical)
+            at_visits = values[:, self.arm.visit_index]
+            column = self.arm.outputs.index
+            found = (
+                at_visits[:, :, column("mood.madrs")],
+                {e: self._ever(values[:, :, column(e)]) for e in self.events},
+                {d: at_visits[:, :, column(d)] for d in self.direct},
+            )
+            if len(self._kept) >= KEPT_RUNS:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = found
+        return SimulatedTrialArm(self, self.arm.baseline, *self._kept[key], noise)
+
+    def learn_inert(self, name: str, one: Mapping[str, float], other: Mapping[str, float]) -> None:
+        """Remember that a parameter changes nothing here, from two runs that differ in it alone."""
+        runs = []
+        for typical in (one, other):
+            key = tuple(v for k, v in sorted(typical.items()) if k not in self.inert)
+            runs.append(self._kept.get(key))
+        if runs[0] is not None and runs[1] is not None and np.array_equal(runs[0][0], runs[1][0], equal_nan=True):
+            self.inert.add(name)
+            self._kept.clear()
+
+    def _ever(self, risk: FloatArray) -> FloatArray:
+        """Chance of an event in any session, [patients], from the risk [patients, times]: sessions count as independent."""
+        none = np.ones(len(risk))
+        for s in self.sessions:
+            inside = (self.arm.time_h >= s) & (self.arm.time_h <= s + PEAK_H[-1] + 1e-6)
+            if inside.any():
+                none *= 1 - risk[:, inside].max(axis=1)
+        return 1 - none
 
 
 @dataclass(frozen=True)
@@ -102,6 +139,7 @@ class SimulatedTrialArm:
     baseline: FloatArray
     madrs: FloatArray
     risk: dict[str, FloatArray]
+    direct: dict[str, FloatArray]
     noise: Noise
 
     def at(self, time_h: float) -> FloatArray:
@@ -141,7 +179,9 @@ class SimulatedTrialArm:
 
     def weights(self, row: Outcome) -> FloatArray:
         """Who counts for a row."""
-        return self.selected([*(self.of.design.select or []), *(row.among or [])])
+        w = self.selected([*(self.of.design.select or []), *(row.among or [])])
+        other = self.of.design.select_not
+        return w if other is None else w * (1 - self.selected(self.of.trial.simulated_arm(other).select))
 
     # -- measures
     def mean_score(self, t: float, w: FloatArray) -> float:
@@ -227,8 +267,13 @@ def predict(row: Outcome, arms: Mapping[str, SimulatedTrialArm]) -> float | None
     if row.measure == "ae_rate":
         output = EVENTS.get(row.event or "")
         return None if output is None else 100 * float(np.average(a.risk[output], weights=w))
-    if t is None or (row.scale or "MADRS") not in scale.names():
+    if row.scale in DIRECT and t is not None:
+        x = a.direct[DIRECT[row.scale]][:, int(np.searchsorted(a.of.times, t - 1e-6))]
+        return float(x.std()) if row.measure.endswith("sd") else float(x.mean())
+    in_points = row.measure in ("mean", "sd", "change", "change_sd", "difference")
+    if t is None or (in_points and row.scale not in scale.names()):
         return None
+    ratio = scale.noise_ratio(row.scale) if in_points and row.scale else 1.0
     single = {
         "mean": a.mean_score, "sd": a.sd, "change": a.change, "change_sd": a.change_sd, "response": a.response, "remission": a.remission,
     }  # fmt: skip
@@ -237,6 +282,8 @@ def predict(row: Outcome, arms: Mapping[str, SimulatedTrialArm]) -> float | None
         if row.measure in ("mean", "sd", "change", "change_sd", "difference")
         else 1.0
     )
+    if row.measure == "change" and row.from_h is not None:
+        return ratio * (a.mean_score(t, w) - a.mean_score(row.from_h, w))
     if row.measure in single:
         return ratio * single[row.measure](t, w)
     if row.measure == "change_percent":
@@ -255,21 +302,17 @@ def _predict_contrast(
         pooled = np.sqrt((a.sd(time, w) ** 2 + b.sd(time, v) ** 2) / 2)
         return (a.mean_score(time, w) - b.mean_score(time, v)) / float(pooled)
 
-    def beta(time: float) -> float:  # standardised coefficient of a balanced two-arm allocation with difference d
-        return smd(time) / float(np.sqrt(4 + smd(time) ** 2)) * 2
-
     match row.measure:
         case "difference":
-            return ratio * (a.change(t, w) - b.change(t, v))
-        case "smd":
+            times = [t] if row.from_h is None else [x for x in a.of.times if row.from_h <= x <= t]
+            return ratio * float(np.mean([a.change(x, w) - b.change(x, v) for x in times]))
+        case "smd" | "standardised_beta":  # the coefficient of allocation on a standardised outcome is a difference in SDs
             if row.from_h is None:
                 return smd(t)
             return float(np.mean([smd(x) for x in a.of.times if row.from_h <= x <= t]))
-        case "standardised_beta":
-            return abs(beta(t))
         case "decay_ratio":
-            start = beta(row.from_h or 24.0)
-            return beta(t) / start if start else None
+            start = smd(row.from_h or 24.0)
+            return smd(t) / start if start else None
         case "response_rr":
             return a.response(t, w) / max(b.response(t, v), 0.1)
         case "fraction_of_week6":
@@ -313,15 +356,22 @@ class Laboratory:
     """All simulated arms of a set of trials, ready to be run again and again with other parameter values."""
 
     def __init__(
-        self, trials: Iterable[TrialRecord], patients: int = 256, seed: int = 1, variant: str | None = None
+        self,
+        trials: Iterable[TrialRecord],
+        patients: int = 256,
+        seed: int = 1,
+        variant: str | None = None,
+        rows: Iterable[tuple[str, Outcome]] | None = None,
     ) -> None:
+        """All simulated arms of `trials`, or only those that the given (trial, row) pairs need."""
+        wanted = None if rows is None else {(t, name) for t, row in rows for name in (row.arm, row.versus)}
         self.arms = {
             (t.id, d.arm): TrialArm(t, d, patients, seed, variant)
             for t in trials
             if t.simulate
             for d in t.simulate.arms
+            if wanted is None or (t.id, d.arm) in wanted
         }
-        self.trials = {t.id: t for t in trials}
 
     def run(self, typical: Mapping[str, float] | None, noise: Noise) -> dict[str, dict[str, SimulatedTrialArm]]:
         """Simulated arms by trial and arm."""

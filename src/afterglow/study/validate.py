@@ -61,7 +61,7 @@ def validate(
     chosen = [trial(n) for n in names] if names else [t for t in trials().values() if t.simulate is not None]
     laboratory = Laboratory(chosen, patients, seed, variant)
     roles = _roles()
-    pairs = [(t, row) for t in chosen if t.simulate for row in t.outcomes if t.answered_by(row.key) is not None]
+    pairs = [(t, row) for t in chosen for row in t.answered()]
     sets = [{}, *parameter_draws(draws, seed)] if draws else [{}]
     columns = []
     for k, values in enumerate(sets):

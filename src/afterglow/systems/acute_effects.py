@@ -1,8 +1,8 @@
 """Acute effects of a session: dissociation, blood pressure, sedation, nausea, dizziness.
 
-Dissociation follows the brain within minutes, is gone by two hours because people get accustomed within the session, and is
-milder from session to session. No arrow leads from dissociation to mood. Risks are the probability of the event in this
-session, read at the session's worst moment; without drug they are those under placebo.
+Dissociation follows the brain within minutes, is gone by two hours because people get accustomed within the session,
+and is milder from session to session. No arrow leads from dissociation to mood. Risks are the probability of the
+event in this session, read at the session's worst moment; without drug they are those under placebo.
 """
 
 from afterglow.lang import Input, Output, Param, State, System, exp, hill, lognormal, minimum, to
@@ -32,33 +32,41 @@ class AcuteEffects(System):
         spread=lognormal(cv=0.3),
     )
     n = Param(2.5, "1", "steepness of dissociation", source="derived.n_dissociation")
-    accustoming = Param(2.0, "1", "rise of the half-maximal concentration when accustomed", source="assumed")
+    accustoming = Param(3.0, "1", "rise of the half-maximal concentration when accustomed", source="assumed")
     tau_accustomed = Param(1.0, "h", "getting accustomed: chosen for an end by two hours", source="assumed")
-    building = Param(0.7, "1/h", "tolerance built in full dissociation", source="derived.tolerance_building")
-    tau_tolerance = Param(30.0, "d", "loss of tolerance; only seen with weekly sessions", source="assumed")
+    building = Param(1.05, "1/h", "tolerance built in full dissociation", source="derived.tolerance_building")
+    tau_tolerance = Param(45.0, "d", "loss of tolerance; only seen with weekly sessions", source="assumed")
     scale = Param(
-        18.0, "point", "CADSS at full dissociation, median person; skewed", source="derived.cadss_scale", spread=lognormal(cv=1.0)
+        21.0,
+        "point",
+        "CADSS at full dissociation, median person; skewed",
+        source="derived.cadss_scale",
+        spread=lognormal(cv=1.0),
     )
     highest = Param(92.0, "point", "highest CADSS: 23 items, 4 points each", source="assumed")
     # ... blood pressure
-    pressure_half = Param(250.0, "ng/mL", "racemate in plasma of half the rise", source="derived.pressure_half")
-    systolic_max = Param(35.0, "mmHg", "highest systolic rise", source="derived.systolic_max", spread=lognormal(cv=0.6))
-    diastolic_max = Param(23.0, "mmHg", "highest diastolic rise", source="derived.diastolic_max", spread=lognormal(cv=0.6))
+    pressure_half = Param(335.0, "ng/mL", "racemate in plasma of half the rise", source="derived.pressure_half")
+    systolic_max = Param(35.2, "mmHg", "highest systolic rise", source="derived.systolic_max", spread=lognormal(cv=0.6))
+    diastolic_max = Param(
+        24.5, "mmHg", "highest diastolic rise", source="derived.diastolic_max", spread=lognormal(cv=0.6)
+    )
     # ... sedation
-    sedation_half = Param(0.122, "umol/L", "S-equivalents that sedate half of people", source="derived.sedation_half")
-    n_sedation = Param(1.34, "1", "steepness of sedation", source="derived.n_sedation")
-    sedating = Param(2.19, "1", "benzodiazepine that sedates half of people / of half effect on EEG", source="derived.sedating")
+    sedation_half = Param(0.159, "umol/L", "S-equivalents that sedate half of people", source="derived.sedation_half")
+    n_sedation = Param(1.32, "1", "steepness of sedation", source="derived.n_sedation")
+    sedating = Param(
+        2.19, "1", "benzodiazepine that sedates half of people / of half effect on EEG", source="derived.sedating"
+    )
     # ... nausea and dizziness
     nausea_placebo = Param(0.0137, "1", "hazard of nausea in a session without drug", source="derived.nausea_placebo")
-    nausea_max = Param(0.12, "1", "highest hazard of nausea by the drug, first session", source="derived.nausea_max")
-    nausea_half = Param(0.170, "umol/L", "S-equivalents of half of it", source="derived.nausea_half")
+    nausea_max = Param(0.267, "1", "highest hazard of nausea by the drug, first session", source="derived.nausea_max")
+    nausea_half = Param(0.374, "umol/L", "S-equivalents of half of it", source="derived.nausea_half")
     dizziness_placebo = Param(
         0.0146, "1", "hazard of dizziness in a session without drug", source="derived.dizziness_placebo"
     )
     dizziness_max = Param(
-        0.10, "1", "highest hazard of dizziness by the drug, first session", source="derived.dizziness_max"
+        0.132, "1", "highest hazard of dizziness by the drug, first session", source="derived.dizziness_max"
     )
-    dizziness_half = Param(0.070, "umol/L", "S-equivalents of half of it", source="derived.dizziness_half")
+    dizziness_half = Param(0.143, "umol/L", "S-equivalents of half of it", source="derived.dizziness_half")
     n_events = Param(2.0, "1", "steepness of both", source="derived.n_events")
 
     # how it changes

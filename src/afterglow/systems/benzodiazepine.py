@@ -1,8 +1,8 @@
 """Benzodiazepines: relief while the drug is there, adaptation that opposes it and outlasts it.
 
-Diazepam (two compartments, by mouth) and midazolam (three, into a vein) share one site. Adaptation builds up over days;
-when the drug leaves faster than adaptation does, what remains is a rebound above baseline. Nordiazepam, the long-lived
-metabolite of diazepam, is left out, so the drug leaves a little too early.
+Diazepam (two compartments, by mouth) and midazolam (three, into a vein) share one site. Adaptation builds up over
+days; when the drug leaves faster than adaptation does, what remains is a rebound above baseline. Nordiazepam, the
+long-lived metabolite of diazepam, is left out, so the drug leaves a little too early.
 """
 
 from math import inf
@@ -24,13 +24,13 @@ class Benzodiazepine(System):
 
     # what is known
     F = Param(0.97, "1", "oral diazepam that reaches the circulation", source="greenblatt1989.F")
-    KA = Param(2.2, "1/h", "absorption of diazepam", source="derived.diazepam_KA")
+    KA = Param(2.19, "1/h", "absorption of diazepam", source="derived.diazepam_KA")
     LAG = Param(0.2, "h", "time before absorption starts", source="greenblatt1989.LAG")
     CL = Param(2.36, "L/h", "clearance of diazepam", source="ku2018.CL", spread=lognormal(omega=0.249**0.5))
     V1 = Param(42.0, "L", "central volume of diazepam, 70 kg", source="ku2018.V1")
     Q = Param(22.6, "L/h", "peripheral flow of diazepam", source="ku2018.Q")
     V2 = Param(56.5, "L", "peripheral volume of diazepam", source="ku2018.V2")
-    CL_MID = Param(21.5, "L/h", "clearance of midazolam", source="brill2014.CL", spread=lognormal(cv=0.181))
+    CL_MID = Param(21.54, "L/h", "clearance of midazolam", source="brill2014.CL", spread=lognormal(cv=0.181))
     V1_MID = Param(22.3, "L", "central volume of midazolam at 80 kg", source="derived.midazolam_V1")
     Q_FAST = Param(79.8, "L/h", "flow to its fast peripheral compartment", source="brill2014.Q")
     Q_SLOW = Param(9.0, "L/h", "flow to its slow peripheral compartment", source="brill2014.Q2")
@@ -38,7 +38,9 @@ class Benzodiazepine(System):
     half_midazolam = Param(31.0, "ng/mL", "midazolam of half the effect on the EEG", source="midazolam_eeg2004.EC50")
     half_diazepam = Param(124.0, "ng/mL", "diazepam of half the effect", source="derived.half_diazepam")
     tolerance = Param(0.7, "1", "share of the effect that adaptation takes back", source="assumed", bounds=(0, 1))
-    tau = Param(5.0, "d", "rise and fall of adaptation: chosen for tolerance and rebound within weeks", source="assumed")
+    tau = Param(
+        5.0, "d", "rise and fall of adaptation: chosen for tolerance and rebound within weeks", source="assumed"
+    )
     gain = Param(
         0.35, "1", "relief at full effect without adaptation, log scale", source="fitted", spread=lognormal(cv=0.5)
     )

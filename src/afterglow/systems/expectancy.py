@@ -1,8 +1,8 @@
 """Expectancy: what a person believes they got, and what being in care does.
 
-Each session sets expectancy anew, to a level that depends on what is given and told; dissociation tells the person that it was the
-drug (unblinding). Care itself - visits, ratings, hope - brings relief over weeks. All relief is on the log scale: symptoms are
-multiplied by exp(-relief).
+Each session sets expectancy anew, to a level that depends on what is given and told; dissociation tells the person that it
+was the drug (unblinding). The day of a session lifts mood for some hours whatever is given. Care itself - visits, ratings,
+hope - brings relief over weeks. All relief is on the log scale: symptoms are multiplied by exp(-relief).
 """
 
 from afterglow.lang import Input, Output, Param, State, System, lognormal, to
@@ -29,10 +29,10 @@ class Expectancy(System):
     k_nasal = Param(0.25, "1", "expectancy set by a spray", source="fitted")
     k_open = Param(0.06, "1", "added when the person knows what they get", source="assumed")
     k_unblind = Param(0.09, "1", "added when the person recognises the drug", source="fitted")
-    acute_share = Param(0.7, "1", "expectancy of the first hours, relative to the lasting one", source="fitted")
+    lift = Param(0.2, "1", "lift of the day of a session itself, the same whatever is given", source="fitted")
     recognition = Param(3.0, "1/h", "speed of recognising the drug in full dissociation", source="assumed")
     tau_session = Param(0.25, "h", "speed at which a session sets expectancy", source="assumed")
-    tau_acute = Param(10.0, "h", "decay of the first hours' expectancy", source="assumed")
+    tau_acute = Param(10.0, "h", "decay of that lift", source="assumed")
     tau_expectancy = Param(10.0, "d", "decay of lasting expectancy", source="fitted", bounds=(1, 60))
     tau_memory = Param(30.0, "d", "forgetting that the drug was recognised", source="assumed")
     care = Param(0.15, "1", "relief by care, median person; skewed", source="fitted", spread=lognormal(omega=1.2))
@@ -41,7 +41,7 @@ class Expectancy(System):
     # what changes
     recognised = State("1", "belief that it was the drug", bounds=(0, 1), size=0.2)
     lasting = State("1", "relief by expectancy", bounds=(0, 20), size=0.1)
-    acute = State("1", "further relief in the first hours", bounds=(0, 20), size=0.1)
+    acute = State("1", "lift of the day of a session", bounds=(0, 20), size=0.1)
     in_care = State("1", "relief by care", bounds=(0, 50), size=0.1)
 
     # how it changes
@@ -52,7 +52,7 @@ class Expectancy(System):
     level = trait * (by_kind + by_knowledge)
     recognised.dot = session * recognition * dissociation * (1 - recognised) - recognised / to(tau_memory, "h")
     lasting.dot = (level - session * lasting) / tau_session - lasting / to(tau_expectancy, "h")
-    acute.dot = (acute_share * level - session * acute) / tau_session - acute / tau_acute
+    acute.dot = session * (trait * lift - acute) / tau_session - acute / tau_acute
     in_care.dot = (care * contact - in_care) / tau_care
 
     # what goes out

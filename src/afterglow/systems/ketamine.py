@@ -7,7 +7,7 @@ both enantiomers; `R_KETAMINE` holds what is known to differ. Amounts are mg of 
 ketamine they were made from.
 
 One disposition does not meet every published curve: peaks after a nasal device come out 30 % high, and peaks after an
-atomiser (a fifth) or a swallowed dose (a third) far below the published ones, at the published availability.
+atomiser (a quarter) or a swallowed dose (a third) far below the published ones, at the published availability.
 """
 
 from math import inf

@@ -1,8 +1,8 @@
 """Long-term safety: exposure over months, its load on the bladder, and how often the drug is taken.
 
-QUALITATIVE. Harm to the bladder and dependence are known from heavy recreational use, not from treatment; the levels at
-which risks rise are assumed. Use the outputs to compare courses and to see the distance from heavy use, not as rates.
-One unit of exposure is one infusion of 0.5 mg/kg racemate in a person of 70 kg.
+QUALITATIVE. Harm to the bladder and dependence are known from heavy recreational use, not from treatment; the levels
+at which risks rise are assumed. Use the outputs to compare courses and to see the distance from heavy use, not as
+rates. One unit of exposure is one infusion of 0.5 mg/kg racemate in a person of 70 kg.
 """
 
 from math import inf
@@ -24,7 +24,9 @@ class LongTermSafety(System):
 
     # what is known
     one_infusion = Param(379.0, "ng*h/mL", "exposure by one infusion of 0.5 mg/kg", source="derived.AUC_infusion")
-    tau_bladder = Param(90.0, "d", "recovery of the bladder: most improve after stopping, time unknown", source="assumed")
+    tau_bladder = Param(
+        90.0, "d", "recovery of the bladder: most improve after stopping, time unknown", source="assumed"
+    )
     bladder_half = Param(
         1000.0, "1", "bladder load of half the risk: months of grams a day, not of weekly infusions", source="assumed"
     )

@@ -1,8 +1,8 @@
 """Monoamines: transporters are blocked within hours, transmission adapts over weeks.
 
-Occupancy follows plasma at once, so the slow climb of relief is not kinetics. Two things are slow: serotonin neurons brake
-themselves until their autoreceptors desensitise, and what they act on adapts. A part of the relief is there from the first
-days, because a third of the six-week difference from placebo is seen after one week.
+Occupancy follows plasma at once, so the slow climb of relief is not kinetics. Two things are slow: serotonin neurons
+brake themselves until their autoreceptors desensitise, and what they act on adapts. A part of the relief is there
+from the first days, because a third of the six-week difference from placebo is seen after one week.
 """
 
 from afterglow.lang import Input, Output, Param, State, System, hill, lognormal, maximum
@@ -33,7 +33,7 @@ class Monoamines(System):
     net_venlafaxine = Param(
         100.0,
         "ng/mL",
-        "venlafaxine that goes with half of NET occupied: about the mean of 225 mg a day, where NET block begins to show",
+        "venlafaxine that goes with half of NET occupied: the mean of 225 mg a day, where NET block begins to show",
         source="assumed",
     )
     dat_bupropion = Param(
@@ -43,8 +43,8 @@ class Monoamines(System):
         240.0, "ng/mL", "bupropion that goes with half of NET occupied: never imaged, taken as DAT's", source="assumed"
     )
     brake = Param(0.5, "1", "transmission held back by fresh autoreceptors; only seen in rats", source="assumed")
-    most_desensitised = Param(0.75, "1", "autoreceptors that can desensitise", source="derived.most_desensitised")
-    tau_desensitise = Param(3.9, "d", "desensitisation of autoreceptors", source="derived.tau_desensitise")
+    most_desensitised = Param(0.70, "1", "autoreceptors that can desensitise", source="derived.most_desensitised")
+    tau_desensitise = Param(3.5, "d", "desensitisation of autoreceptors", source="derived.tau_desensitise")
     occupancy_desensitise = Param(0.1, "1", "SERT occupancy that starts it half-way", source="assumed")
     weight_net = Param(0.5, "1", "transmission gained when all NET is blocked, all SERT = 1", source="assumed")
     dat_half = Param(
@@ -64,7 +64,9 @@ class Monoamines(System):
         spread=lognormal(omega=1.2),
         bounds=(0, 3),
     )
-    less_resistant = Param(1.25, "1", "relief with no failed trial / with two or more", source="fitted", bounds=(0.5, 3))
+    less_resistant = Param(
+        1.25, "1", "relief with no failed trial / with two or more", source="fitted", bounds=(0.5, 3)
+    )
 
     # how it changes
     by_venlafaxine = venlafaxine / sert_venlafaxine

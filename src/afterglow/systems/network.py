@@ -1,7 +1,8 @@
 """Network: connectivity of the mood circuit follows synaptic strength with a lag of half a day.
 
-The relation is steep, so that connectivity is normal two days after an infusion and back where it was by day ten, although
-synaptic gain itself falls smoothly. Nothing acts back: connectivity is shown beside imaging, not used for mood.
+The relation is steep, so that connectivity is normal two days after an infusion and back where it was by day ten,
+although synaptic gain itself falls smoothly. Nothing acts back: connectivity is shown beside imaging, not used for
+mood.
 """
 
 from afterglow.lang import Input, Output, Param, State, System, hill
@@ -16,9 +17,11 @@ class Network(System):
 
     # what is known
     depressed = Param(0.8, "1", "connectivity in depression; direction published, size not", source="assumed")
-    weight_spines = Param(0.5, "1", "strength by restored spines / by fast gain", source="assumed")
-    half = Param(0.16, "1", "synaptic strength that restores half", source="derived.connectivity_half")
-    n = Param(2.5, "1", "steepness: near normal at 2 days, lost by 10", source="derived.connectivity_n")
+    weight_spines = Param(
+        0.1, "1", "strength by restored spines / by fast gain: connectivity is lost while spines last", source="assumed"
+    )
+    half = Param(0.10, "1", "synaptic strength that restores half", source="derived.connectivity_half")
+    n = Param(3.0, "1", "steepness: near normal at 2 days, lost by 10", source="derived.connectivity_n")
     tau = Param(12.0, "h", "lag of connectivity behind synapses", source="assumed")
 
     # what changes

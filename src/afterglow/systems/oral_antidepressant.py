@@ -1,9 +1,9 @@
 """Plasma kinetics of an antidepressant tablet: a depot, a central and a peripheral compartment.
 
 The declared values are those of escitalopram. The model places the system four times; each dictionary below holds the
-declarations that replace them for one drug. Clearances and volumes are apparent (divided by bioavailability), as in the
-published models, so a dose enters whole. Venlafaxine stands for itself and its equally active metabolite, bupropion for
-itself and its metabolites: their concentrations serve as a measure of the sum.
+declarations that replace them for one drug. Clearances and volumes are apparent (divided by bioavailability), as in
+the published models, so a dose enters whole. Venlafaxine stands for itself and its equally active metabolite,
+bupropion for itself and its metabolites: their concentrations serve as a measure of the sum.
 """
 
 from math import inf
@@ -47,7 +47,9 @@ ESCITALOPRAM: dict[str, Param] = {}  # the declared values
 SERTRALINE = {
     "KA": Param(0.098, "1/h", "absorption", source="zhang2024.KA"),
     "LAG": Param(0.0, "h", "time before absorption starts", source="zhang2024.LAG"),
-    "CL": Param(64.2, "L/h", "apparent clearance at 45 years", source="derived.sertraline_CL", spread=lognormal(cv=0.10)),
+    "CL": Param(
+        64.2, "L/h", "apparent clearance at 45 years", source="derived.sertraline_CL", spread=lognormal(cv=0.10)
+    ),
     "V1": Param(803.0, "L", "apparent volume", source="zhang2024.V", spread=lognormal(cv=0.57)),
     "Q": Param(0.0, "L/h", "no peripheral compartment", source="zhang2024.Q"),
     "V2": Param(1.0, "L", "not used: nothing flows to the peripheral compartment", source="assumed"),

@@ -31,7 +31,9 @@ class Plasticity(System):
     top = Param(0.9, "1", "largest BDNF signal", source="assumed")
     tau_bdnf = Param(4.0, "h", "decay of the BDNF/TrkB signal", source="assumed")
     met_loss = Param(0.4, "1", "BDNF release lost in Met carriers; direction published, size not", source="assumed")
-    threshold = Param(0.25, "1", "BDNF signal that starts half of the translation", source="assumed")
+    threshold = Param(
+        0.12, "1", "BDNF signal that starts half of the translation: spines then stay below SV2A's 5 % at 24 h", source="assumed"
+    )
     steepness = Param(4.0, "1", "Hill exponent of translation", source="assumed")
     tau_translation = Param(1.5, "h", "decay of translation: back at baseline within hours", source="assumed")
     mtor = Param(1.0, "1", "working mTOR; 0 = rapamycin", source="assumed")

@@ -1,11 +1,11 @@
 """Psychotherapy: what is practised in a session and after it drives belief to change.
 
-Practice outlasts a session by a day or two; the alliance grows from session to session. Neither knows of any drug: with the
-plasticity window shut the drive is that of therapy alone, whatever was given before. While the window is open defences
-soften, and the same practice drives belief harder.
+Practice outlasts a session by a day or two; the alliance grows from session to session. Neither knows of any drug:
+with the plasticity window shut the drive is that of therapy alone, whatever was given before. While the window is
+open defences soften, and the same practice drives belief harder.
 """
 
-from afterglow.lang import Input, Output, Param, State, System, logitnormal, lognormal, to
+from afterglow.lang import Input, Output, Param, State, System, hill, logitnormal, lognormal, maximum, to
 
 
 class Psychotherapy(System):
@@ -22,14 +22,18 @@ class Psychotherapy(System):
     )
     tau_practice = Param(1.5, "d", "practice fades after a session", source="assumed")
     pick_up = Param(0.4, "h", "time in which a session brings practice up", source="assumed")
-    build = Param(0.15, "1/h", "growth of the alliance during sessions: two thirds of what is possible in 8", source="assumed")
-    tau_alliance = Param(60.0, "d", "fading of the alliance without sessions", source="assumed")
-    softening = Param(
-        0.8, "1", "share of the defences that a wide-open window softens", source="assumed", bounds=(0, 1)
+    build = Param(
+        0.15, "1/h", "growth of the alliance during sessions: two thirds of what is possible in 8", source="assumed"
     )
+    tau_alliance = Param(60.0, "d", "fading of the alliance without sessions", source="assumed")
+    half_open = Param(
+        0.15, "1", "window at which defences begin to give: met in the first days after an infusion", source="assumed"
+    )
+    n_open = Param(2.0, "1", "steepness of that: a closing window soon counts as shut", source="assumed")
+    softening = Param(0.8, "1", "share of the defences that an open window softens", source="assumed", bounds=(0, 1))
     tau_defences = Param(12.0, "h", "softening and return of defences", source="assumed")
     in_window = Param(
-        3.0, "1", "drive added in a wide-open window without defences", source="assumed", spread=lognormal(cv=0.4)
+        1.5, "1", "drive added in an open window without defences", source="assumed", spread=lognormal(cv=0.4)
     )
 
     # what changes
@@ -38,14 +42,17 @@ class Psychotherapy(System):
     defences = State("1", "defences, 1 = those of untreated depression", init=1.0, bounds=(0, 2), size=0.5)
 
     # how it changes
+    opened = hill(window, half_open, n_open)
     practice.dot = session * (1 - practice) / pick_up - practice / to(tau_practice, "h")
     alliance.dot = build * session * (1 - alliance) - alliance / to(tau_alliance, "h")
-    defences.dot = (negative_belief * (1 - softening * window) - defences) / tau_defences
+    defences.dot = (negative_belief * (1 - softening * opened) - defences) / tau_defences
+
+    engaged = first_alliance + (1 - first_alliance) * alliance
 
     # what goes out
-    engagement = Output(first_alliance + (1 - first_alliance) * alliance, "1", "engagement, 0 to 1")
+    engagement = Output(engaged, "1", "engagement, 0 to 1")
     drive = Output(
-        practice * (first_alliance + (1 - first_alliance) * alliance) * (1 + in_window * window * (1 - defences)),
+        practice * engaged * (1 + in_window * opened * maximum(1 - defences, 0.0)),
         "1",
         "learning drive on belief; 1 = full practice and engagement with the window shut",
     )

@@ -1,8 +1,8 @@
 """Stress: life events and a negative outlook charge a slow load, as the stress hormones do.
 
-An event raises an alarm within a day; the load follows over one to three weeks and falls as slowly. Belief feeds back: as
-it lightens the load falls below that of untreated depression, as it darkens the load rises. The load is counted from the
-untreated state, where it is zero.
+An event raises an alarm within a day; the load follows over one to three weeks and falls as slowly. Belief feeds
+back: as it lightens the load falls below that of untreated depression, as it darkens the load rises. The load is
+counted from the untreated state, where it is zero.
 """
 
 from afterglow.lang import Input, Output, Param, State, System, lognormal

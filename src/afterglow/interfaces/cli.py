@@ -1,0 +1,336 @@
+"""The command line: parse, call, show. Nothing heavy is imported before a command runs.
+
+Exit codes: 0 fine, 1 failed, 2 bad input. Results go to files and a short table, progress and faults to stderr.
+"""
+
+from __future__ import annotations
+
+import functools
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from afterglow.interfaces.python import Comparison
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+app = typer.Typer(
+    name="afterglow",
+    help=(
+        "From a dose of ketamine to a mood score, in virtual patients. A research and planning model, not a medical device."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Patients = Annotated[int, typer.Option("--patients", help="How many virtual patients.")]
+Weeks = Annotated[float, typer.Option("--weeks", help="How long to follow them.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of all chance: the same seed gives the same tables.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results; must not exist.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result folder.")]
+Variant = Annotated[
+    str | None, typer.Option("--variant", help="A rival mechanism, for instance inert.", show_default=False)
+]
+Scales = Annotated[
+    str, typer.Option("--scales", help="Further rating scales for the tables, with commas: HAM-D17,PHQ-9 or all.")
+]
+Draws = Annotated[
+    int | None,
+    typer.Option(
+        "--draws", help="Draws of the fitted parameters for the intervals; 0: chance only.", show_default=False
+    ),
+]
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn our exceptions into exit codes and lines on stderr."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        from afterglow.errors import AfterglowError, InputError
+
+        try:
+            return command(*args, **kwargs)
+        except InputError as error:
+            from afterglow.interfaces.terminal import complain
+
+            complain(error.faults)
+            raise typer.Exit(2) from error
+        except AfterglowError as error:
+            typer.echo(f"afterglow: {error}", err=True)
+            raise typer.Exit(1) from error
+
+    return run
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"afterglow {version('afterglow')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """The options before the command."""
+
+
+@app.command()
+@guarded
+def compare(
+    courses: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[COURSE]...", help="Shipped courses or course files.", show_default=False),
+    ] = None,
+    patients: Patients = 1000,
+    weeks: Weeks = 8.0,
+    seed: Seed = 1,
+    out: Out = None,
+    force: Force = False,
+    variant: Variant = None,
+    scales: Scales = "",
+    draws: Draws = None,
+    trajectories: Annotated[
+        bool, typer.Option("--trajectories", help="Also write the dense table of medians.")
+    ] = False,
+) -> None:
+    """Compare courses of treatment in the same virtual patients, each with its matched control.
+
+    Without COURSE: iv-induction, nasal-esketamine, ssri, psychotherapy, iv-psychotherapy, benzodiazepine, usual-care.
+    """
+    place = out or Path("afterglow-compare")
+    options = {"patients": patients, "weeks": weeks, "seed": seed, "variant": variant, "scales": _scales(scales)}
+    result = _run(courses or None, place, force, draws, trajectories=trajectories, **options)
+    _finish(result, place, force, _command("compare", courses, options, trajectories=trajectories, draws=draws))
+
+
+@app.command()
+@guarded
+def simulate(
+    course: Annotated[str, typer.Argument(metavar="COURSE", help="A shipped course or a course file.")],
+    patients: Patients = 1000,
+    person: Annotated[
+        Path | None,
+        typer.Option("--person", help="A person file: what is unknown about them is drawn anew.", show_default=False),
+    ] = None,
+    weeks: Weeks = 8.0,
+    seed: Seed = 1,
+    systems: Annotated[bool, typer.Option("--systems", help="Also show every step from dose to score.")] = False,
+    out: Out = None,
+    force: Force = False,
+    variant: Variant = None,
+    scales: Scales = "",
+    draws: Draws = None,
+) -> None:
+    """Put virtual patients, or one person, through one course."""
+    place = out or Path(f"afterglow-{Path(course).stem}")
+    options = {"patients": patients, "weeks": weeks, "seed": seed, "variant": variant, "scales": _scales(scales)}
+    result = _run([course], place, force, draws, person=person, trajectories=systems, **options)
+    more = {"person": person and person.name, "systems": systems, "draws": draws}
+    _finish(result, place, force, _command("simulate", [course], options, **more), systems=systems)
+
+
+@app.command()
+@guarded
+def systems(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One system.", show_default=False)] = None,
+    equations: Annotated[bool, typer.Option("--equations", help="Print its equations.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print its equations as LaTeX.")] = False,
+    parameters: Annotated[bool, typer.Option("--parameters", help="Print its parameters with their sources.")] = False,
+    wires: Annotated[bool, typer.Option("--wires", help="Print what it is wired to.")] = False,
+) -> None:
+    """List the systems of the model, or show one of them."""
+    from afterglow.interfaces.terminal import show_parameters, show_table
+    from afterglow.interfaces.words import NOT_MODELLED
+    from afterglow.systems import catalogue
+
+    if name is None and not (equations or latex or parameters or wires):
+        show_table(_system_table())
+        typer.echo(NOT_MODELLED)
+        return
+    if equations or latex or not (parameters or wires):
+        for part in [name] if name else [row.name.split(",")[0] for row in catalogue.rows()]:
+            typer.echo(catalogue.equations(part, style="latex" if latex else "text"))
+    if parameters:
+        show_parameters(catalogue.parameters(name))
+    if wires:
+        show_table(catalogue.wires(name))
+
+
+@app.command()
+@guarded
+def validate(
+    trials: Annotated[
+        list[str] | None, typer.Argument(metavar="[TRIAL]...", help="Trial records.", show_default=False)
+    ] = None,
+    patients: Annotated[int, typer.Option("--patients", help="Virtual patients an arm.")] = 256,
+    seed: Seed = 1,
+    draws: Annotated[int, typer.Option("--draws", help="Draws of the fitted parameters for the intervals.")] = 0,
+    variant: Variant = None,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Published numbers against simulated ones, trial by trial, misses included."""
+    from afterglow.interfaces import output, terminal
+    from afterglow.study import validate as study
+
+    _check(patients, seed)
+    if out is not None:
+        output.check_free(out, force=force)
+    with terminal.progress() as tell:
+        step = None if tell is None else functools.partial(tell, "trials")
+        table = study.validate(
+            trials or None, patients=patients, seed=seed, draws=draws, variant=variant, progress=step
+        )
+    scores = study.score(table)
+    terminal.show_table(table, "Published against simulated")
+    terminal.show_table(scores, "How well it fits")
+    if out is not None:
+        settings = {"trials": trials, "patients": patients, "seed": seed, "draws": draws, "variant": variant}
+        _write(out, force, {"validation": table, "score": scores}, _command("validate", trials, settings), settings)
+
+
+@app.command()
+@guarded
+def calibrate(
+    patients: Annotated[int, typer.Option("--patients", help="Virtual patients an arm.")] = 256,
+    seed: Seed = 1,
+    rounds: Annotated[int, typer.Option("--rounds", help="Most steps of the optimiser.")] = 12,
+    variant: Variant = None,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Fit the declared parameters to the declared rows of the trial records."""
+    from afterglow.interfaces import output, terminal
+    from afterglow.study import calibrate as study
+
+    place = out or Path("afterglow-calibrate")
+    _check(patients, seed)
+    output.check_free(place, force=force)
+    result = study.fit(patients, seed, variant, rounds, progress=lambda line: typer.echo(line, err=True))
+    settings = {"patients": patients, "seed": seed, "rounds": rounds, "variant": variant}
+    command = _command("calibrate", None, settings)
+    record = study.as_record(result, command)
+    table = _fit_table(record)
+    terminal.show_table(table, f"Fitted to {record['rows']} rows: data loss {record['data_loss']}")
+    _write(place, force, {"parameters": table}, command, settings, {"fit": record})
+
+
+def main() -> None:
+    """Entry point of the command `afterglow`."""
+    app()
+
+
+# ---------------------------------------------------------------------------------------------------- steps
+
+
+def _run(courses: list[str] | None, place: Path, force: bool, draws: int | None, **options: Any) -> Comparison:
+    """Check everything that can be wrong, all at once, then simulate."""
+    from afterglow.errors import InputError
+    from afterglow.interfaces import output, python, terminal
+    from afterglow.study import compare as study
+
+    checked = {name: value for name, value in options.items() if name != "trajectories"}
+    faults = study.check(courses, **checked).faults
+    try:
+        output.check_free(place, force=force)
+    except InputError as error:
+        faults += error.faults
+    if faults:
+        raise InputError(faults)
+    with terminal.progress() as tell:
+        return python.compare(courses, draws=study.DRAWS if draws is None else draws, progress=tell, **options)
+
+
+def _finish(result: Comparison, place: Path, force: bool, command: str, *, systems: bool = False) -> None:
+    from afterglow.interfaces import terminal
+
+    result.save(place, force=force, command=command, systems=systems)
+    terminal.show(result)
+    typer.echo(f"Report: {place / 'report.html'}")
+
+
+def _write(
+    out: Path, force: bool, tables: dict[str, pd.DataFrame], command: str, settings: dict, more: dict | None = None
+) -> None:
+    """A result folder with tables and a manifest only."""
+    from afterglow.interfaces import output
+
+    with output.new_folder(out, force=force) as work:
+        output.write_tables(work, tables)
+        for name, contents in (more or {}).items():
+            output.write_yaml(work / f"{name}.yaml", contents)
+        output.write_manifest(work, command, settings, [])
+    typer.echo(f"Results: {out}")
+
+
+def _check(patients: int, seed: int) -> None:
+    from afterglow.errors import InputError
+    from afterglow.study.compare import check_numbers
+
+    if faults := check_numbers(patients, 1.0, seed):
+        raise InputError(faults)
+
+
+def _scales(text: str) -> tuple[str, ...]:
+    """Scales named with commas; "all" for every one."""
+    from afterglow.clinic.scale import names
+
+    wanted = [one.strip() for one in text.split(",") if one.strip()]
+    return tuple(names()) if wanted == ["all"] else tuple(wanted)
+
+
+def _system_table() -> pd.DataFrame:
+    import pandas as pd
+
+    from afterglow.systems import catalogue
+
+    found = catalogue.rows()
+    rows = [
+        {"system": r.name, "states": r.states, "parameters": r.parameters, "assumed": r.assumed, "what it is": r.title}
+        for r in found
+    ]
+    total = {"system": "all", "states": sum(r.states for r in found), "parameters": sum(r.parameters for r in found)}
+    rows.append(total | {"assumed": sum(r.assumed for r in found), "what it is": ""})
+    return pd.DataFrame(rows)
+
+
+def _fit_table(record: dict[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    groups = {"": record["parameters"], "measurement.": record["measurement"]}
+    rows = [{"name": head + name, **entry} for head, group in groups.items() for name, entry in group.items()]
+    return pd.DataFrame(rows)
+
+
+def _command(verb: str, names: list[str] | None, options: dict[str, Any], **more: Any) -> str:
+    """The command line of this run, without folders of this machine; options that were left out stay out."""
+    words = ["afterglow", verb, *(Path(name).name for name in names or [])]
+    for option, value in (options | more).items():
+        if value is None or value is False or value == () or option == "trials":
+            continue
+        words.append(f"--{option}")
+        if value is not True:
+            words.append(
+                ",".join(value)
+                if isinstance(value, tuple)
+                else f"{value:g}"
+                if isinstance(value, float)
+                else str(value)
+            )
+    return shlex.join(words)

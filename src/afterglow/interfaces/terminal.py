@@ -1,0 +1,137 @@
+"""What the terminal shows: the short result tables, faults, warnings and progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from afterglow.interfaces import words
+from afterglow.interfaces.numbers import NEVER, Estimate, Line, days, lines, percent, whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from afterglow.errors import Fault
+    from afterglow.study.compare import Comparison, Progress
+
+
+def show(comparison: Comparison) -> None:
+    """Print the short tables, the warnings and the notice."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    asked, found = comparison.settings, lines(comparison)
+    who = "one person, drawn" if asked.person else "virtual patients,"
+    variant = f", variant {asked.variant}" if asked.variant else ""
+    console.print(f"[bold]{asked.patients:,} {who} {asked.weeks:g} weeks, seed {asked.seed}{variant}[/bold]\n")
+    console.print(_outcomes(found))
+    console.print(_course(found))
+    console.print(words.interval_words(comparison.covers, asked.patients), style="dim", markup=False)
+    for warning in comparison.warnings:
+        console.print(f"Warning: {warning}", style="yellow", markup=False)
+    console.print(words.NOTICE, markup=False)
+
+
+def _outcomes(found: Sequence[Line]) -> Table:
+    grid = _grid(found[0].when, "response", "remission", "MADRS change", "minus its control")
+    for line in found:
+        shares = (_range(line.response), _range(line.remission))
+        grid.add_row(line.arm, *shares, _plus_minus(line.change), _plus_minus(line.difference))
+    return grid
+
+
+def _range(share: Estimate) -> str:
+    value, between = share.share()
+    return f"{value} [dim]({between.removesuffix(' %').replace(' to ', '–')})[/dim]" if between else value
+
+
+def _plus_minus(points: Estimate) -> str:
+    value, between = points.points()
+    return f"{value} [dim]± {(points.high - points.low) / 2:.1f}[/dim]" if between else value
+
+
+def _course(found: Sequence[Line]) -> Table:
+    grid = _grid("", "half respond by", "relapse", "worst CADSS (1 in 20)", "worst mmHg (1 in 20)", "nausea")
+    for line in found:
+        cadss = f"{whole(line.cadss)} [dim]({whole(line.cadss_p95)})[/dim]"
+        pressure = f"[dim]({whole(line.systolic_p95)})[/dim]"
+        back = percent(line.relapse)
+        grid.add_row(line.arm, days(line.half_by_d), back, cadss, pressure, percent(line.nausea))
+    return grid
+
+
+def _grid(first: str, *names: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    grid.add_column(first, no_wrap=True)
+    for name in names:
+        grid.add_column(name, justify="right")
+    return grid
+
+
+def show_table(table: pd.DataFrame, title: str = "") -> None:
+    """Print any frame as a plain table."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for name in table.columns:
+        number = table[name].dtype.kind in "if"
+        grid.add_column(str(name), justify="right" if number else "left", overflow="fold")
+    for record in table.itertuples(index=False):
+        grid.add_row(*(Text(_value(value)) for value in record))
+    Console(highlight=False).print(grid)
+
+
+def show_parameters(table: pd.DataFrame) -> None:
+    """Print parameters one by one: name, value, unit and meaning, then where the number comes from."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for system, rows in table.groupby("system", sort=False):
+        console.print(Text(f"\n{system}", style="bold"))
+        for row in rows.itertuples():
+            spread = f"; {row.spread}" if row.spread else ""
+            console.print(Text(f"  {row.name} = {row.value:.6g} {row.unit}  {row.meaning}{spread}"))
+            source = f"{row.source}: {row.citation}" if row.citation else f"{row.source}"
+            console.print(Text(f"      {source}", style="yellow" if row.grade == "assumed" else "dim"))
+
+
+def complain(faults: Sequence[Fault]) -> None:
+    """Every fault on its own line on stderr: `place: problem (remedy)`."""
+    for fault in faults:
+        print(fault, file=sys.stderr)
+
+
+@contextmanager
+def progress() -> Iterator[Progress | None]:
+    """A progress bar on stderr, if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description:28}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+
+        def tell(what: str, share: float) -> None:
+            bar.update(task, description=what, completed=share)
+
+        yield tell
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return NEVER if value != value else f"{value:.4g}".replace("-", "−")
+    return str(value)
