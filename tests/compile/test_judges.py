@@ -57,7 +57,7 @@ def test_every_operation_with_ties_and_zeros(monkeypatch):
     assert vector == pytest.approx(node, rel=1e-12, abs=1e-300)
 
 
-@pytest.mark.parametrize("n", [1.0, 2.0, 2.5])
+@pytest.mark.parametrize("n", [0.6, 1.0, 2.0, 2.5])
 @pytest.mark.parametrize("written", ["parameter", "number"])
 def test_hill_and_its_derivatives_at_zero_and_below(monkeypatch, n, written):
     h = hill(A, C, D if written == "parameter" else n)
@@ -91,11 +91,7 @@ def test_a_number_that_is_not_finite_stays_visible(monkeypatch):
 
 def test_the_numpy_function_can_be_read():
     assert numpy_source("f", [A * C + hill(B, D, 2)], STATES, SLOTS) == (
-        "def f(y, p):\n"
-        "    t1 = y[0] * p[0]\n"
-        "    t2 = _hill(y[1], p[1], 2.0)\n"
-        "    t3 = t1 + t2\n"
-        "    return [t3]\n"
+        "def f(y, p):\n    t1 = y[0] * p[0]\n    t2 = _hill(y[1], p[1], 2.0)\n    t3 = t1 + t2\n    return [t3]\n"
     )
 
 

@@ -86,6 +86,7 @@ def test_the_fingerprint_follows_the_equations_and_not_the_values():
 
 def test_a_deep_chain_of_shared_terms_stays_small():
     """Written out in full, 60 levels of doubling would have 2^60 terms."""
+
     class Tall(System):
         x = State("1", "x")
         level = x
@@ -139,7 +140,9 @@ def test_the_whole_jacobian_against_sympy():
     k, half, n, tau, stress, rate = (names[s] for s in p.p)
     block = drug**n / (half**n + drug**n)
     rhs = sp.Matrix([-k * drug * (1 - brake) + rate, (block * (1 + stress) - brake) / tau])
-    numbers = dict(zip((drug, brake), (1.7, 0.3), strict=True)) | dict(zip(map(names.get, p.p), p.defaults, strict=True))
+    numbers = dict(zip((drug, brake), (1.7, 0.3), strict=True)) | dict(
+        zip(map(names.get, p.p), p.defaults, strict=True)
+    )
     judged = np.array(rhs.jacobian([drug, brake]).subs(numbers), dtype=float)
     mine = numpy_function(list(p.jacobian.values()), p.y, p.p)(np.array([1.7, 0.3]), np.array(p.defaults))
     for place, value in zip(p.jacobian, mine, strict=True):

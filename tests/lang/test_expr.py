@@ -8,7 +8,21 @@ from hypothesis import assume, given, settings
 from random_expressions import NAMES, SYMBOLS, expressions, points
 
 from afterglow.errors import ModelError
-from afterglow.lang import Symbol, differentiate, evaluate, exp, hill, log, maximum, minimum, show, sqrt, tanh, to, where
+from afterglow.lang import (
+    Symbol,
+    differentiate,
+    evaluate,
+    exp,
+    hill,
+    log,
+    maximum,
+    minimum,
+    show,
+    sqrt,
+    tanh,
+    to,
+    where,
+)
 from afterglow.lang.expr import const, order
 
 SP = dict(zip(SYMBOLS, sp.symbols(" ".join(NAMES), positive=True), strict=True))

@@ -111,7 +111,10 @@ def test_a_literal_zero_fits_any_unit():
 @pytest.mark.parametrize(
     ("what", "problem"),
     [
-        (lambda: Output(Input("mg", "x"), "h", "wrong"), r"an output must be in \[h\].*\[mg\].*missing or extra factor"),
+        (
+            lambda: Output(Input("mg", "x"), "h", "wrong"),
+            r"an output must be in \[h\].*\[mg\].*missing or extra factor",
+        ),
         (lambda: State("mgg", "x"), "'mgg' is not a unit"),
         (lambda: Input("mgg", "x"), "'mgg' is not a unit"),
         (lambda: Param(1.0, "hourz", "x", source="assumed"), "'hourz' is not a unit"),

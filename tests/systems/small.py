@@ -62,7 +62,7 @@ class Small:
             way = self.flat.routes[route]
             late = time + (0.0 if way.lag is None else self._number(way.lag, slots))
             for state, share, _ in way.into:
-                mg = amount * self._number(share, slots)
+                mg = np.asarray(amount, float) * self._number(share, slots)
                 if hours:
                     actions.infusion(who, late, prog.slot[f"rate:{state}"], mg, hours)
                 else:
@@ -83,6 +83,27 @@ class Small:
             for name, s in self.flat.states.items()
             if run[name].min() < s.bounds[0] - slack or run[name].max() > s.bounds[1] + slack
         ]
+
+
+def published(name: str) -> float:
+    """The value of a parameter record that holds one number."""
+    value = record(name).value
+    assert isinstance(value, float)
+    return value
+
+
+def published_list(name: str) -> list[float]:
+    """The values of a parameter record that holds several."""
+    value = record(name).value
+    assert isinstance(value, list)
+    return value
+
+
+def published_spread(name: str) -> list[float]:
+    """The spread of a parameter record, as a list."""
+    spread = record(name).spread
+    assert spread is not None
+    return spread.value if isinstance(spread.value, list) else [spread.value]
 
 
 def unsourced(system: type[System], params: Mapping[str, Param] | None = None) -> list[str]:

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy.linalg import expm
-from small import DAY, YEAR, Small, unsourced
+from small import DAY, YEAR, Small, published, unsourced
 
-from afterglow.data import record
 from afterglow.systems.benzodiazepine import Benzodiazepine
 
 STOP = 28 * DAY
@@ -74,7 +73,7 @@ def test_tapering_softens_the_rebound(small: Small) -> None:
     taper = [(STOP + DAY * k, "benzo.diazepam_oral", 10 * (1 - k / 28), 0.0) for k in range(28)]
     abrupt = small.run(times, diazepam(28))["benzo.relief"].min()
     slow = small.run(times, [*diazepam(28), *taper])["benzo.relief"].min()
-    assert abrupt < 2 * slow < 0
+    assert abrupt < 1.8 * slow < 0
 
 
 def test_midazolam_acts_only_while_it_is_there(small: Small) -> None:
@@ -88,7 +87,7 @@ def test_midazolam_acts_only_while_it_is_there(small: Small) -> None:
 
 def test_half_effect_at_the_published_concentration(small: Small) -> None:
     v = small.flat.values["benzo.V1_MID"]
-    mg = record("midazolam_eeg2004.EC50").value * v / 1000
+    mg = published("midazolam_eeg2004.EC50") * v / 1000
     run = small.run([0.0, 1e-9], start={"benzo.midazolam": mg})
     assert run["benzo.gaba"][0, 1] == pytest.approx(0.5, abs=1e-6)
 

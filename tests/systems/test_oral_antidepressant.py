@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy.linalg import expm
-from small import DAY, YEAR, Small, unsourced
+from small import DAY, YEAR, Small, published, unsourced
 
-from afterglow.data import record
 from afterglow.lang import Model
 from afterglow.systems.oral_antidepressant import BUPROPION, ESCITALOPRAM, SERTRALINE, VENLAFAXINE, OralAntidepressant
 
@@ -74,18 +73,18 @@ def test_mean_at_steady_state_is_dose_rate_over_clearance(four: Small, drug: str
 def test_bupropion_meets_its_published_concentrations(four: Small) -> None:
     first = np.linspace(0, 24, 481)
     day1 = four.run(first, once("bupropion", 150.0))["bupropion.plasma"][0]
-    assert day1.max() == pytest.approx(record("bupropion_xl2019.CMAX_150").value, rel=0.15)
-    assert np.trapezoid(day1, first) == pytest.approx(record("bupropion_xl2019.AUC_150").value, rel=0.15)
-    assert first[day1.argmax()] == pytest.approx(record("bupropion_label.TMAX").value, abs=1.0)
+    assert day1.max() == pytest.approx(published("bupropion_xl2019.CMAX_150"), rel=0.15)
+    assert np.trapezoid(day1, first) == pytest.approx(published("bupropion_xl2019.AUC_150"), rel=0.15)
+    assert first[day1.argmax()] == pytest.approx(published("bupropion_label.TMAX"), abs=1.0)
     steady = four.run(first + 13 * DAY, daily("bupropion", 300.0, 14))["bupropion.plasma"][0]
-    assert steady.max() == pytest.approx(record("bupropion_xl2019.CMAX_300").value, rel=0.15)
-    assert np.trapezoid(steady, first) == pytest.approx(record("bupropion_xl2019.AUC_300").value, rel=0.20)
+    assert steady.max() == pytest.approx(published("bupropion_xl2019.CMAX_300"), rel=0.15)
+    assert np.trapezoid(steady, first) == pytest.approx(published("bupropion_xl2019.AUC_300"), rel=0.20)
 
 
 def test_venlafaxine_peaks_when_published(four: Small) -> None:
     times = np.linspace(0, 24, 241)
     curve = four.run(times, once("venlafaxine", 75.0))["venlafaxine.plasma"][0]
-    assert times[curve.argmax()] == pytest.approx(record("swiss_venlafaxine.TMAX").value, abs=0.2)
+    assert times[curve.argmax()] == pytest.approx(published("swiss_venlafaxine.TMAX"), abs=0.2)
 
 
 @settings(max_examples=15, deadline=None)

@@ -84,7 +84,7 @@ class LatexPrinter(Printer):
 
     def conversion(self, factor: float, unit: Unit | None, what: tuple[str, int]) -> tuple[str, int]:
         """A factor that only changes the unit."""
-        number = f"{factor:.10g}" if factor >= 1.0 else rf"\tfrac{{1}}{{{1 / factor:.10g}}}"
+        number = f"{factor:.10g}" if factor >= 1.0 else rf"\frac{{1}}{{{1 / factor:.10g}}}"
         return self.times(rf"\underset{{\text{{to {units(unit)}}}}}{{{number}}}", self._hold(what, PRODUCT)), PRODUCT
 
 

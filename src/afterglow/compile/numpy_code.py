@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from afterglow.lang.expr import Expr, Symbol, order
+from afterglow.lang.expr import FLAT, Expr, Symbol, order
 
 FloatArray = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ def _hill(x: FloatArray, k: FloatArray, n: FloatArray) -> FloatArray:
 
 
 def _hill_dx(x: FloatArray, k: FloatArray, n: FloatArray) -> FloatArray:
-    r = np.maximum(x, 0.0) / k
+    r = np.maximum(np.maximum(x, 0.0) / k, np.where(n < 1.0, FLAT, 0.0))
     return np.where(x < 0.0, 0.0, n * r ** (n - 1.0) / (k * (1.0 + r**n) ** 2))
 
 

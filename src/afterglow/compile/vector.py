@@ -24,7 +24,7 @@ from llvmlite import ir
 
 from afterglow.compile.program import Program, hoisted, tidy
 from afterglow.compile.rodas import DENSE, GAMMA, A, C
-from afterglow.lang.expr import Expr, Symbol, order
+from afterglow.lang.expr import FLAT, Expr, Symbol, order
 
 LANES = 8
 F64, I64 = ir.DoubleType(), ir.IntType(64)
@@ -153,8 +153,7 @@ class _Body:
                 u = self.ratio_power(node, a, 0.0)
                 return self.div(u, self.add(number(1.0), u))
             case "hill_dx":
-                low = self.ratio_power(node, a, 1.0)
-                high = self.ratio_power(node, a, 0.0)
+                low, high = self.ratio_power(node, a, 1.0, slope=True), self.ratio_power(node, a, 0.0, slope=True)
                 below = self.mul(a[1], self.power(self.add(number(1.0), high), 2.0))
                 slope = self.div(self.mul(a[2], low), below)
                 return b.select(b.fcmp_ordered("<", a[0], number(0.0)), number(0.0), slope)
@@ -166,11 +165,14 @@ class _Body:
                 return self.mul(self.div(u, below), ln)
         raise NotImplementedError(f"vector code of '{node.op}'")
 
-    def ratio_power(self, node: Expr, a: Sequence[ir.Value], less: float) -> ir.Value:
-        """(max(x, 0) / half)^(n - less)."""
+    def ratio_power(self, node: Expr, a: Sequence[ir.Value], less: float, slope: bool = False) -> ir.Value:
+        """(max(x, 0) / half)^(n - less); for a `slope` not nearer to zero than FLAT where n < 1."""
         b = self.b
         r = self.div(b.select(b.fcmp_ordered(">", a[0], number(0.0)), a[0], number(0.0)), a[1])
         n = node.args[2]
+        if slope and (n.op != "const" or n.value < 1.0):
+            steep = b.and_(b.fcmp_ordered("<", a[2], number(1.0)), b.fcmp_ordered("<", r, number(FLAT)))
+            r = b.select(steep, number(FLAT), r)
         if n.op == "const":
             return self.power(r, n.value - less)
         return self.call("pow", r, self.sub(a[2], number(less)))

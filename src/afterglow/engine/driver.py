@@ -11,6 +11,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 LANES = 8
+SAME_TIME = 1e-9  # h; actions closer than this happen together
 FINE, NOT_FINITE, TOO_MANY_STEPS, STEP_TOO_SMALL = range(4)
 SMALLEST = 1e-12  # h
 
@@ -152,7 +153,7 @@ def _act(t, t1, at, rows, when, kind, place, value, p, y):
     acted, upcoming = False, t1
     for lane in range(LANES):
         q, end = at[lane], rows[lane + 1]
-        while q < end and when[q] <= t and t < t1:
+        while q < end and when[q] <= t + SAME_TIME and t < t1:
             if kind[q] == 0:
                 y[place[q], lane] += value[q]
             elif kind[q] == 1:

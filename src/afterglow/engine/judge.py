@@ -11,6 +11,7 @@ from afterglow.engine.actions import ADD_SLOT, ADD_STATE, SET_SLOT, Table
 from afterglow.errors import EngineError
 
 FloatArray = NDArray[np.float64]
+SAME_TIME = 1e-9  # h; actions closer than this happen together, as in the batch engine
 Equations = Callable[[FloatArray, FloatArray], Sequence[FloatArray]]
 
 
@@ -67,7 +68,7 @@ def judge(
             while done < len(times) and times[done] <= end:
                 out[done] = np.array(values(y, p))
                 done += 1
-        while rows and table.time[rows[0]] <= t:
+        while rows and table.time[rows[0]] <= t + SAME_TIME:
             q = rows.pop(0)
             if table.kind[q] == ADD_STATE:
                 y[table.place[q]] += table.value[q]

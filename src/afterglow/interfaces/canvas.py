@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ PIXELS_PER_INCH = 72  # one point is one pixel: font sizes below are in pixels
 PANEL_WIDTH = 360
 MARGIN, GAP, HEAD = 24, 28, 44
 HEADING_HEIGHT = 44
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 11,
     "svg.fonttype": "none",
@@ -172,7 +172,7 @@ def heading(sheet: Sheet, text: str, *, size: float = 13, width: float = PANEL_W
         sheet.words(0, HEADING_HEIGHT - 4 - (len(lines) - number) * (size + 4), line, size=size, weight="bold")
 
 
-def bands(axes: Axes, at: FloatArray, quantiles: dict[str, FloatArray], colour: str) -> None:
+def bands(axes: Axes, at: FloatArray, quantiles: Mapping[str, FloatArray], colour: str) -> None:
     """Median with the ranges that hold 50, 80 and 90 % of the patients."""
     for low, high, alpha in (("p05", "p95", 0.16), ("p10", "p90", 0.16), ("p25", "p75", 0.24)):
         axes.fill_between(at, quantiles[low], quantiles[high], color=colour, alpha=alpha, linewidth=0)

@@ -24,7 +24,8 @@ R = TypeVar("R")
 app = typer.Typer(
     name="afterglow",
     help=(
-        "From a dose of ketamine to a mood score, in virtual patients. A research and planning model, not a medical device."
+        "From a dose of ketamine to a mood score, in virtual patients. "
+        "A research and planning model, not a medical device."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -302,8 +303,9 @@ def _system_table() -> pd.DataFrame:
 
     found = catalogue.rows()
     rows = [
-        {"system": r.name, "states": r.states, "parameters": r.parameters, "assumed": r.assumed, "what it is": r.title}
+        {"system": r.name, "states": r.states, "parameters": r.parameters, "assumed": r.assumed, "what it is": title}
         for r in found
+        for title in [r.title.split(":")[0].rstrip(".")]
     ]
     total = {"system": "all", "states": sum(r.states for r in found), "parameters": sum(r.parameters for r in found)}
     rows.append(total | {"assumed": sum(r.assumed for r in found), "what it is": ""})

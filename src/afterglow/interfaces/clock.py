@@ -1,7 +1,7 @@
 """The first picture: one clock from minutes to weeks, the drug at the top and the mood at the bottom.
 
-One column a course. The tinted times are those with drug in the body. An effect that lives outside the tint is a reaction to the
-drug and not its presence.
+One column a course. The tinted times are those with drug in the body. An effect that lives outside the tint is a
+reaction to the drug and not its presence.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PRESENT = 0.01  # of the drug's own peak
 LEFT, RIGHT, TOP = 40, 14, 80
 UNFELT_FROM_H = 4.0  # mood lags behind expectation by an hour; before this their ratio says nothing
 KINDS = ("ketamine", "antidepressant", "benzodiazepine")
-POINTS = 170
+MOST_POINTS = 600
 GROUP: dict[str, Any] = {"size": 10, "color": canvas.MUTED, "weight": "bold"}
 GROUP_HEIGHT = 20
 
@@ -73,7 +73,7 @@ def choose(runs: Mapping[str, CourseRun]) -> list[str]:
     chosen = []
     for wanted in KINDS:
         fitting = [arm for arm in kinds if kinds[arm] == wanted]
-        chosen += sorted(fitting, key=lambda arm: int(runs[arm].doses["session"].nunique()))[:1]
+        chosen += sorted(fitting, key=lambda arm: len(set(runs[arm].doses["session"])))[:1]
     return chosen
 
 
@@ -83,7 +83,7 @@ def _drugs(course: Course) -> set[str]:
 
 def picture(runs: Mapping[str, CourseRun]) -> Picture | None:
     """The shared clock of the chosen arms; None when no course gives a drug."""
-    columns = [_Column(runs[arm], runs.get(f"{arm}/control")) for arm in choose(runs)]
+    columns = [Column(runs[arm], runs.get(f"{arm}/control")) for arm in choose(runs)]
     if not columns:
         return None
     limits = _shared_limits(columns)
@@ -97,7 +97,7 @@ def picture(runs: Mapping[str, CourseRun]) -> Picture | None:
     )
 
 
-class _Column:
+class Column:
     """One course on the clock."""
 
     def __init__(self, run: CourseRun, control: CourseRun | None) -> None:
@@ -140,7 +140,7 @@ class _Column:
         return smooth
 
     def _unfelt(self) -> FloatArray | None:
-        """Median MADRS difference had these patients expected no more than under the control (relief adds up as logs)."""
+        """Median MADRS difference had these patients expected no more than under the control; relief adds as logs."""
         if self.control is None or not self.fine.any():
             return None
         time = self.run.time_h
@@ -163,6 +163,7 @@ class _Column:
         ]
 
     def panel(self, limits: Sequence[tuple[float, float] | None]) -> Panel:
+        """The column as a panel; `limits` are the y ranges that the columns share."""
         height = TOP + sum(row.height + 30 for row in self.rows) + 2 * GROUP_HEIGHT + 28
         return canvas.Panel(f"clock-{self.run.arm}", self.alt(), height, lambda sheet: self._draw(sheet, limits))
 
@@ -279,9 +280,11 @@ def ticks(axes: Axes, end_h: float, *, label: bool = True) -> None:
 
 
 def _grid(time_h: FloatArray) -> FloatArray:
-    """The run's own times, thinned where they crowd on the clock."""
+    """The run's own times; of very many, those that can be told apart on the clock."""
+    if len(time_h) <= MOST_POINTS:
+        return time_h
     places = clock(time_h)
-    cell = np.floor(places / places[-1] * POINTS * 2)
+    cell = np.floor(places / places[-1] * MOST_POINTS)
     keep = np.concatenate([[True], cell[1:] != cell[:-1]])
     keep[-1] = True
     return time_h[keep]
@@ -291,7 +294,7 @@ def _resample(time_h: FloatArray, values: FloatArray, at: FloatArray) -> FloatAr
     return np.interp(at, time_h, values)
 
 
-def _shared_limits(columns: Sequence[_Column]) -> list[tuple[float, float] | None]:
+def _shared_limits(columns: Sequence[Column]) -> list[tuple[float, float] | None]:
     """One y range for a row over all columns, so that heights compare; the first row keeps its own."""
     limits: list[tuple[float, float] | None] = [None, (0, 100)]
     for number in range(2, 2 + len(SHARED)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Runs = Mapping[str, CourseRun]
     Quantiles = Mapping[str, FloatArray]
 
-LEFT, RIGHT = 34, 14
+LEFT, RIGHT, DRUG_HEIGHT = 34, 14, 66
 WEEK_H = 168.0
 
 
@@ -63,8 +63,8 @@ def weeks(runs: Runs) -> Picture:
         for visit, at in zip(run.visit, run.visit_index, strict=True):
             if run.time_h[at] not in (0, 4, 24) and run.time_h[at] % WEEK_H:
                 continue
-            row = {"course": run.arm, "visit": visit} | {q: round(found[run.arm][q][at], 1) for q in QUANTILES}
-            rows.append(row | {"control (median)": round(control["median"][at], 1) if control else np.nan})
+            row = {"course": run.arm, "visit": visit} | {q: round(float(found[run.arm][q][at]), 1) for q in QUANTILES}
+            rows.append(row | {"control (median)": round(float(control["median"][at]), 1) if control else np.nan})
     return canvas.Picture(
         name="weeks",
         title="Depression score over the weeks",
@@ -102,10 +102,12 @@ def _weeks_panel(run: CourseRun, found: Quantiles, control: Quantiles | None, to
 
 def _dose_times(run: CourseRun) -> FloatArray:
     """Times (h) of the sessions with a drug, or of the daily doses when there are no sessions."""
-    sessions = run.doses.loc[run.doses["mg"] > 0, "time_h"]
-    given = tables.intakes(run)
-    daily = given.loc[given["mg"] > 0, "time_h"]
-    return np.unique((sessions if len(sessions) else daily).to_numpy(dtype=float))
+    given = np.asarray(run.doses["time_h"], dtype=float)[np.asarray(run.doses["mg"], dtype=float) > 0]
+    if not len(given):
+        given = np.array(
+            [row["time_h"] for row in tables.intakes(run).to_dict("records") if row["mg"] > 0], dtype=float
+        )
+    return np.unique(given)
 
 
 def _weeks_labels(axes: Axes, end: float, value: float, control: float | None, top: float) -> None:
@@ -129,44 +131,40 @@ def _weeks_labels(axes: Axes, end: float, value: float, control: float | None, t
 
 def contrasts(runs: Runs, table: pd.DataFrame, interval_words: str) -> Picture | None:
     """Course minus its control at day 1, halfway and at the end."""
-    table = table[table["scale"] == "MADRS"]
-    shown = [run for run in active(runs) if (table["arm"] == run.arm).any()]
+    rows = {(row["arm"], row["visit"]): row for row in table.to_dict("records") if row["scale"] == "MADRS"}
+    shown = [run for run in active(runs) if (run.arm, run.visit[-1]) in rows]
     if not shown:
         return None
-    low, high = min(float(table["lo90"].min()), 0), max(float(table["hi90"].max()), 0)
+    ends = [row[name] for row in rows.values() for name in ("difference", "lo90", "hi90")]
+    low, high = min(float(np.nanmin(ends)), 0), max(float(np.nanmax(ends)), 0)
     room = 0.06 * max(high - low, 1.0)
-    rows = table.set_index(["arm", "visit"])
-    panels, kept = [], set()
+    panels, listed = [], []
     for hours in _stages(shown):
         marks = []
         for run in shown:
-            visit = run.visit[int(np.argmin(np.abs(run.time_h[run.visit_index] - hours)))]
-            row = rows.loc[(run.arm, visit)]
-            kept.add(visit)
+            row = rows[run.arm, run.visit[int(np.argmin(np.abs(run.time_h[run.visit_index] - hours)))]]
             text = signed(row["difference"])
             marks.append(forest.Mark(run.course.title, row["difference"], text, row["lo90"], row["hi90"]))
-        words = visit_words(hours)
-        frame = forest.Frame(
-            f"contrast-{hours:.0f}", words.capitalize(), "points", (low - room, high + room), canvas.BLUE, zero=True
-        )
+            listed.append({key: row[key] for key in ("visit", "arm", "difference", "lo90", "hi90", "power")})
+        name, title = f"contrast-{hours:.0f}", visit_words(hours).capitalize()
+        frame = forest.Frame(name, title, "points", (low - room, high + room), canvas.BLUE, zero=True)
         panels.append(forest.panel(frame, marks))
-    listed = table[table["visit"].isin(kept)].drop(columns=["scale", "control"])
     return canvas.Picture(
         name="contrasts",
         title="Course minus its matched control",
         caption=CAPTIONS["contrasts"] + interval_words,
         panels=panels,
-        table=listed.round({"difference": 2, "lo90": 2, "hi90": 2, "power": 2}),
+        table=pd.DataFrame(listed).round(2),
     )
 
 
 def outcomes(runs: Runs, table: pd.DataFrame, interval_words: str) -> Picture:
     """Response and remission at the last visit, with day 1 as an open ring."""
-    rows, panels = table.set_index("arm"), []
+    rows, panels = {row["arm"]: row for row in table.to_dict("records")}, []
     for name in ("response", "remission"):
         marks = []
         for run in active(runs):
-            row = rows.loc[run.arm]
+            row = rows[run.arm]
             value, low, high, early = (100 * row[k] for k in (name, f"{name}_lo90", f"{name}_hi90", f"day1_{name}"))
             marks.append(forest.Mark(run.course.title, value, f"{value:.0f} %", low, high, ghost=early))
         frame = forest.Frame(f"outcome-{name}", name.capitalize(), "% of patients", (0, 100), canvas.GREEN)
@@ -177,7 +175,7 @@ def outcomes(runs: Runs, table: pd.DataFrame, interval_words: str) -> Picture:
         title="Who responds, who is well",
         caption=CAPTIONS["outcomes"] + interval_words,
         panels=panels,
-        table=table.loc[~table["arm"].str.endswith("/control"), columns].round(3),
+        table=pd.DataFrame([rows[run.arm] for run in active(runs)], columns=columns).round(3),
         columns=2,
     )
 
@@ -218,46 +216,52 @@ def doses(runs: Runs, table: pd.DataFrame) -> Picture | None:
     panels = [panel for run in active(runs) if (panel := _dose_panel(run)) is not None]
     if not panels:
         return None
+    rows = [row for row in table.to_dict("records") if not row["arm"].endswith("/control")]
     return canvas.Picture(
         name="doses",
         title="Doses actually given",
         caption=CAPTIONS["doses"],
         panels=panels,
-        table=table[~table["arm"].str.endswith("/control")].round(3),
+        table=pd.DataFrame(rows).round(3),
     )
 
 
 def _dose_panel(run: CourseRun) -> Panel | None:
-    given = tables.intakes(run)
-    given = given[given["mg"] > 0]
-    drugs = [(str(drug), str(route), mine) for (drug, route), mine in given.groupby(["drug", "route"], sort=True)]
+    drugs: dict[tuple[str, str], list[Mapping[Any, Any]]] = {}
+    for row in tables.intakes(run).to_dict("records"):
+        if row["mg"] > 0:
+            drugs.setdefault((row["drug"], row["route"]), []).append(row)
     if not drugs:
         return None
     end = float(run.time_h[-1]) / WEEK_H
 
     def draw(sheet: Sheet) -> None:
         canvas.heading(sheet, run.course.title)
-        top = 40
-        for drug, route, mine in drugs:
+        top = canvas.HEADING_HEIGHT
+        for (drug, route), given in drugs.items():
             sheet.words(0, top, f"{drug}, {route.replace('-', ' ')}", size=11.5)
-            sheet.words(canvas.PANEL_WIDTH - RIGHT, top, _amount(mine), size=11, color=canvas.MUTED, ha="right")
+            sheet.words(canvas.PANEL_WIDTH - RIGHT, top, _amount(given), size=11, color=canvas.MUTED, ha="right")
             axes = sheet.axes(LEFT, top + 20, canvas.PANEL_WIDTH - LEFT - RIGHT, 24)
-            share = mine.groupby((mine["time_h"] // 24).astype(int))["share"].max()
-            axes.vlines((share.index.to_numpy() + 0.5) / 7, 0, share.to_numpy(), color=canvas.RED, linewidth=2.2)
+            days = {row["time_h"] // 24: 0.0 for row in given}
+            for row in given:
+                days[row["time_h"] // 24] = max(days[row["time_h"] // 24], row["share"])
+            axes.vlines((np.array(list(days)) + 0.5) / 7, 0, list(days.values()), color=canvas.RED, linewidth=2.2)
             axes.set_xlim(0, end)
             axes.set_ylim(0, 1.02)
             axes.set_yticks([0, 1], ["0", "all"])
             _week_ticks(axes, end)
-            top += 64
+            top += DRUG_HEIGHT
 
     listed = "; ".join(
-        f"{drug} {route} {_amount(mine)}, {mine['share'].sum():.3g} doses" for drug, route, mine in drugs
+        f"{drug} {route} {_amount(given)}, {sum(row['share'] for row in given):.3g} doses"
+        for (drug, route), given in drugs.items()
     )
-    return canvas.Panel(f"doses-{run.arm}", f"{run.course.title}: {listed}.", 40 + 64 * len(drugs) + 8, draw)
+    height = canvas.HEADING_HEIGHT + DRUG_HEIGHT * len(drugs)
+    return canvas.Panel(f"doses-{run.arm}", f"{run.course.title}: {listed}.", height, draw)
 
 
-def _amount(mine: pd.DataFrame) -> str:
-    low, high = mine["mg_p05"].min(), mine["mg_p95"].max()
+def _amount(given: Sequence[Mapping[Any, Any]]) -> str:
+    low, high = min(row["mg_p05"] for row in given), max(row["mg_p95"] for row in given)
     return f"{high:.3g} mg" if high - low < 0.05 * high else f"{low:.0f}–{high:.0f} mg"
 
 
@@ -265,12 +269,11 @@ def chain(run: CourseRun, control: CourseRun | None) -> Picture:
     """Every recorded quantity of one course on the shared clock, from dose to score."""
     panels, rows = [], []
     for name, quantity in QUANTITIES.items():
-        if read(run, name) is None:
+        values = read(run, name)
+        if values is None or np.ptp(values) < 1e-9:  # not recorded, or not part of this course
             continue
         found = quantiles(run, name)
-        beside = (
-            quantiles(control, name, run.time_h) if control is not None and read(control, name) is not None else None
-        )
+        beside = None if control is None else quantiles(control, name, run.time_h)
         panels.append(_chain_panel(run, name, found, beside))
         line = {"quantity": quantity.label, "unit": quantity.unit}
         for label, hours in clock.TICKS.items():

@@ -1,4 +1,7 @@
-"""Forest panels: one line an arm, with an interval or with bands over patients. Labels stand above their lines: fits a phone."""
+"""Forest panels: one line an arm, with an interval or with bands over patients.
+
+Labels stand above their lines, so that a panel fits a phone.
+"""
 
 from __future__ import annotations
 

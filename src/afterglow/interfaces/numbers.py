@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from afterglow.interfaces.words import signed, visit_words
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from afterglow.study.compare import Comparison
 
 NEVER = "–"
@@ -106,5 +104,5 @@ def whole(value: float) -> str:
     return NEVER if math.isnan(value) else f"{value:.0f}"
 
 
-def _estimate(row: pd.Series, name: str) -> Estimate:
+def _estimate(row: Any, name: str) -> Estimate:
     return Estimate(row[name], row[f"{name}_lo90"], row[f"{name}_hi90"])

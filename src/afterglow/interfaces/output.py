@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afterglow.errors import Fault, InputError
+from afterglow.interfaces.words import NOTICE
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST = "manifest.json"
-NOTICE = "Research and planning model. Not a medical device: not for decisions about any person's treatment."
 LIBRARIES = ("numpy", "scipy", "numba", "pandas", "pyarrow", "matplotlib")
 # What decides the numbers of a run; a change in any of these files changes the hash of the model.
 MODEL_PARTS = ("lang", "systems", "compile", "engine", "clinic", "data", "simulate.py", "streams.py")
@@ -99,7 +99,7 @@ def write_units(folder: Path, tables: Mapping[str, pd.DataFrame], covers: Sequen
             "level": 0.9,
             "cover": list(covers),
             "do_not_cover": [s for s in ("parameters", "structure of the model") if s not in covers],
-            "method": "t for means, t on the log scale for spreads, Wilson for fractions; law of total variance over draws",
+            "method": "t (means), t on the log scale (spreads), Wilson (fractions); total variance over draws",
         },
         "tables": {
             name: {c: dict(zip(("unit", "meaning"), column(c), strict=True)) for c in table.columns}

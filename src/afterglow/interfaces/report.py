@@ -1,4 +1,7 @@
-"""One self-contained page: inline SVG figures, the tables behind them, and how far to trust it. No scripts, no requests."""
+"""One self-contained page: inline SVG figures, the tables behind them, and how far to trust it.
+
+No scripts, and no request leaves the machine; the content policy of the page forbids both.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +44,8 @@ def build(comparison: Comparison, pictures: Sequence[Picture], facts: Facts) -> 
     asked = comparison.settings
     count = len(comparison.active)
     courses = comparison.active[0].course.title if count == 1 else f"{count} courses of treatment"
-    who = "1 virtual patient" if asked.patients == 1 else f"{asked.patients:,} virtual patients"
-    span = f"{asked.weeks:g} week{'' if asked.weeks == 1 else 's'}"
-    title = f"{courses}, {who}, {span}"
+    who = "one person" if asked.person else words.count(asked.patients, "virtual patient")
+    title = f"{courses}, {who}, {words.count(asked.weeks, 'week')}"
     first, rest = list(pictures[:1]), list(pictures[1:])
     body = [
         "<!doctype html>",
@@ -88,8 +90,8 @@ def _figure(picture: Picture) -> str:
 
 
 def _prose(text: str) -> str:
-    """Escaped text; what stands in backticks becomes code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    """Escaped text; what stands in backticks becomes code, and numbers keep their percent sign."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)).replace(" %", "\u00a0%")
 
 
 def table(frame: pd.DataFrame) -> str:
@@ -126,7 +128,7 @@ def _numbers(comparison: Comparison) -> str:
     return (
         '<section id="numbers"><h2>In numbers</h2><div class="wide"><table class="numbers">'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-        f'<p class="caption">{escape(note)} {escape(words.COUNTING)}</p></section>'
+        f'<p class="caption">{_prose(note)} {_prose(words.COUNTING)}</p></section>'
     )
 
 
@@ -150,8 +152,9 @@ def _cells(line: Line) -> dict[str, tuple[str, str]]:
 def _trust(comparison: Comparison, facts: Facts) -> str:
     asked = comparison.settings
     assumed = (
-        f"Of the model's {facts.parameters} parameters {facts.assumed} are assumed and {facts.fitted} fitted to trials; the "
-        "rest are taken or derived from publications. `afterglow systems NAME --parameters` prints them with their sources."
+        f"Of the model's {facts.parameters} parameters {facts.assumed} are assumed, {facts.fitted} fitted to trials; "
+        "the rest are taken or derived from publications. `afterglow systems NAME --parameters` prints them with their "
+        "sources."
     )
     outside = [one for run in comparison.active for one in map(str, run.course.warnings())]
     studied = "Outside the studied range: " + " ".join(outside) if outside else words.STUDIED
@@ -167,7 +170,8 @@ def _trust(comparison: Comparison, facts: Facts) -> str:
     listed = "".join(f"<div><dt>{escape(name)}</dt><dd>{_prose(text)}</dd></div>" for name, text in entries.items())
     return (
         '<section id="trust" class="trust"><h2>How far to trust it</h2>'
-        f"<p><strong>{escape(words.DRUG_SHARE_SHORT)}</strong> {_prose(words.DRUG_SHARE)}</p><dl>{listed}</dl></section>"
+        f"<p><strong>{escape(words.DRUG_SHARE_SHORT)}</strong> {_prose(words.DRUG_SHARE)}</p>"
+        f"<dl>{listed}</dl></section>"
     )
 
 
@@ -176,7 +180,7 @@ def _footer(comparison: Comparison, facts: Facts) -> str:
     return (
         "<footer><h3>To repeat this</h3>"
         f"<p><code>{escape(facts.command)}</code></p>"
-        f"<p>Seed {comparison.settings.seed}; model <code>{facts.model_sha256[:16]}</code>; {escape(versions)}. The tables "
-        "(CSV and Parquet), units.json and manifest.json lie beside this page.</p>"
+        f"<p>Seed {comparison.settings.seed}; model <code>{facts.model_sha256[:16]}</code>; {escape(versions)}. "
+        "The tables (CSV and Parquet), units.json and manifest.json lie beside this page.</p>"
         f"<p>{escape(words.NOT_MODELLED)} {escape(words.NOTICE)}</p></footer>"
     )

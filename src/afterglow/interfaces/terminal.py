@@ -24,11 +24,13 @@ def show(comparison: Comparison) -> None:
 
     console = Console(highlight=False)
     asked, found = comparison.settings, lines(comparison)
-    who = "one person, drawn" if asked.person else "virtual patients,"
+    one = f"one person, drawn {asked.patients:,} times"
+    who = one if asked.person else words.count(asked.patients, "virtual patient")
     variant = f", variant {asked.variant}" if asked.variant else ""
-    console.print(f"[bold]{asked.patients:,} {who} {asked.weeks:g} weeks, seed {asked.seed}{variant}[/bold]\n")
+    console.print(f"[bold]{who}, {words.count(asked.weeks, 'week')}, seed {asked.seed}{variant}[/bold]\n")
     console.print(_outcomes(found))
     console.print(_course(found))
+    console.print(words.LEGEND, style="dim", markup=False)
     console.print(words.interval_words(comparison.covers, asked.patients), style="dim", markup=False)
     for warning in comparison.warnings:
         console.print(f"Warning: {warning}", style="yellow", markup=False)
@@ -36,7 +38,7 @@ def show(comparison: Comparison) -> None:
 
 
 def _outcomes(found: Sequence[Line]) -> Table:
-    grid = _grid(found[0].when, "response", "remission", "MADRS change", "minus its control")
+    grid = _grid(found[0].when, "response", "remission", "MADRS change", "− control")
     for line in found:
         shares = (_range(line.response), _range(line.remission))
         grid.add_row(line.arm, *shares, _plus_minus(line.change), _plus_minus(line.difference))
@@ -54,7 +56,7 @@ def _plus_minus(points: Estimate) -> str:
 
 
 def _course(found: Sequence[Line]) -> Table:
-    grid = _grid("", "half respond by", "relapse", "worst CADSS (1 in 20)", "worst mmHg (1 in 20)", "nausea")
+    grid = _grid("", "half by", "relapse", "CADSS", "mmHg", "nausea")
     for line in found:
         cadss = f"{whole(line.cadss)} [dim]({whole(line.cadss_p95)})[/dim]"
         pressure = f"[dim]({whole(line.systolic_p95)})[/dim]"
@@ -98,11 +100,11 @@ def show_parameters(table: pd.DataFrame) -> None:
     console = Console(highlight=False)
     for system, rows in table.groupby("system", sort=False):
         console.print(Text(f"\n{system}", style="bold"))
-        for row in rows.itertuples():
-            spread = f"; {row.spread}" if row.spread else ""
-            console.print(Text(f"  {row.name} = {row.value:.6g} {row.unit}  {row.meaning}{spread}"))
-            source = f"{row.source}: {row.citation}" if row.citation else f"{row.source}"
-            console.print(Text(f"      {source}", style="yellow" if row.grade == "assumed" else "dim"))
+        for row in rows.to_dict("records"):
+            spread = f"; {row['spread']}" if row["spread"] else ""
+            console.print(Text(f"  {row['name']} = {row['value']:.6g} {row['unit']}  {row['meaning']}{spread}"))
+            source = ": ".join(part for part in (row["source"], row["citation"]) if part)
+            console.print(Text(f"      {source}", style="yellow" if row["grade"] == "assumed" else "dim"))
 
 
 def complain(faults: Sequence[Fault]) -> None:

@@ -66,11 +66,21 @@ MISSING = (
     "Other diseases and drugs, interactions, pregnancy, rare and late harms, dropping out, the quality of care, "
     "and what nobody has measured. Long-term safety is qualitative. Psilocybin and MDMA are not modelled."
 )
+LEGEND = (
+    "− control: course minus its matched control. half by: day by which half have responded. relapse: of responders. "
+    "CADSS: worst dissociation, mean (1 in 20 has more). mmHg: rise of systolic pressure that 1 in 20 exceeds. "
+    "nausea: in the worst session."
+)
 COUNTING = (
     "Response, remission and relapse are counted on measured scores, which go up and down from week to week as in "
     "trials, under control and without treatment too: part of each is chance. Time to response and relapse need "
     "two ratings running."
 )
+
+
+def count(number: int | float, what: str) -> str:
+    """A number with its noun: "1 week", "1,000 virtual patients"."""
+    return f"{number:,g} {what}{'' if number == 1 else 's'}" if number < 1e6 else f"{number:,.0f} {what}s"
 
 
 def interval_words(covers: Sequence[str], patients: int) -> str:
@@ -79,12 +89,12 @@ def interval_words(covers: Sequence[str], patients: int) -> str:
         return "One patient has no interval."
     if "parameters" in covers:
         return (
-            f"Intervals (90 %): chance among {patients:,} virtual patients, and what the fit leaves open in the parameters. "
-            "Not in them: another structure of the model, and whatever the fit held fixed."
+            f"Intervals (90 %): chance among {patients:,} virtual patients, and what the fit leaves open in the "
+            "parameters. Not in them: another structure of the model, and whatever the fit held fixed."
         )
     return (
-        f"Intervals (90 %): chance among {patients:,} virtual patients only. The uncertainty of the model's parameters and "
-        "structure is larger and not in them."
+        f"Intervals (90 %): chance among {patients:,} virtual patients only. The uncertainty of the model's "
+        "parameters and structure is larger and not in them."
     )
 
 

@@ -15,6 +15,7 @@ from afterglow.errors import ModelError, UnitError
 from afterglow.lang.units import ONE, Unit
 
 Number = int | float
+FLAT = 1e-8  # a Hill term with n < 1 has no steeper slope than at this fraction of its half-effect value
 
 
 class Expr:
@@ -265,7 +266,8 @@ def where(condition: Expr, yes: Expr | Number, no: Expr | Number) -> Expr:
 def hill(x: Expr | Number, half: Expr | Number, n: Expr | Number = 1.0) -> Expr:
     """x^n / (half^n + x^n), 0 where x <= 0. A primitive, so that it and its derivatives are right at zero.
 
-    `x` and `half` share a unit, `n` is a pure number or parameter.
+    `x` and `half` share a unit, `n` is a pure number or parameter. For n < 1, where the slope at zero is infinite, the
+    derivative is that at x = FLAT * half or above, so that a solver can start from zero.
     Source: Hill AV (1910) J Physiol 40(suppl):iv-vii.
     """
     x, half, n = as_expr(x), as_expr(half), as_expr(n)
@@ -304,9 +306,10 @@ def _hill(x: float, k: float, n: float) -> float:
 def _hill_dx(x: float, k: float, n: float) -> float:
     if x < 0.0:
         return 0.0
-    r = x / k
-    if r == 0.0:
-        return 1.0 / k if n == 1.0 else 0.0 if n > 1.0 else math.inf
+    if n < 1.0:
+        x = max(x, FLAT * k)
+    if x == 0.0:
+        return 1.0 / k if n == 1.0 else 0.0
     return n * _hill(x, k, n) * _hill(k, x, n) / x
 
 

@@ -207,7 +207,7 @@ def fit(
 
 def as_record(result: Fit, command: str) -> dict[str, Any]:
     """The fit as plain data, for `data/fit/first_fit.yaml`."""
-    from afterglow import __version__
+    from importlib.metadata import version
 
     sd = np.sqrt(np.diag(result.covariance))
     entry = {
@@ -217,7 +217,7 @@ def as_record(result: Fit, command: str) -> dict[str, Any]:
     head = "measurement."
     return {
         "command": command,
-        "version": __version__,
+        "version": version("afterglow"),
         **result.settings,
         "rows": len(result.rows),
         "data_loss": round(result.data_loss, 2),

@@ -242,9 +242,9 @@ def _screening(found: Checked) -> list[str]:
 
     lines: list[str] = []
     for course in found.courses if found.person is not None else ():
-        table = screen(found.person, course)
-        for rule in table[table["severity"] != "monitoring"].itertuples():
-            lines.append(f"{course.name}: {rule.severity}: {rule.reason} [{rule.source}]")
+        for rule in screen(found.person, course).to_dict("records") if found.person is not None else ():
+            if rule["severity"] != "monitoring":
+                lines.append(f"{course.name}: {rule['severity']}: {rule['reason']} [{rule['source']}]")
     return lines
 
 

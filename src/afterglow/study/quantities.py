@@ -58,7 +58,7 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("spines", "Spine density", "1 = healthy", "plasticity", ("synapses.spines",)),
         Quantity("window", "Plasticity window", "1", "plasticity", ("synapses.open_window",)),
         Quantity(
-            "connectivity", "Connections in the mood circuit", "x healthy", "plasticity", ("network.connectivity",)
+            "connectivity", "Connections in the mood circuit", "1 = healthy", "plasticity", ("network.connectivity",)
         ),
         Quantity("adaptation", "Slow serotonin adaptation", "1", "plasticity", ("monoamines.adaptation",)),
         Quantity("belief", "Negative belief", "x untreated", "mind", ("belief.negative_belief",)),
@@ -76,8 +76,8 @@ QUANTITIES: dict[str, Quantity] = {
 
 # What the figures and the summary of a comparison read.
 FIGURES = (
-    "ketamine", "antidepressant", "benzodiazepine", "nmda", "transporter", "gaba", "glutamate", "connectivity", "belief",
-    "expectancy", "madrs", "cadss", "systolic", "nausea",
+    "ketamine", "antidepressant", "benzodiazepine", "nmda", "transporter", "gaba", "glutamate", "connectivity",
+    "belief", "expectancy", "madrs", "cadss", "systolic", "nausea",
 )  # fmt: skip
 
 

@@ -4,8 +4,8 @@ Signs: `change` is score minus baseline and `difference` is arm minus control, s
 better. Response, remission and relapse are shares of patients, 0-1. Patients whose simulation failed (status not 0)
 are left out, and `n` says how many remain. Intervals (`_lo90`, `_hi90`) are those of `study.intervals`.
 
-Time to response and relapse are read at the ratings of a usual trial (hours of the first day, then weekly), not at every
-day: scores fluctuate, and whoever looks daily finds more of both.
+Time to response and relapse are read at the ratings of a usual trial (hours of the first day, then weekly), not at
+every day: scores fluctuate, and whoever looks daily finds more of both.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def contrasts(runs: _RunList, scales: Sequence[str] = ("MADRS",), draws: Sequenc
             columns["power"] = intervals.power(main.value, pooled)
             parts.append(pd.DataFrame(columns))
     names = ["arm", "control", "visit", "time_h", "scale", "difference", "lo90", "hi90", "power"]
-    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
+    return pd.DataFrame(pd.concat(parts, ignore_index=True) if parts else None, columns=names)
 
 
 def trajectories(runs: _RunList, quantities: Sequence[str] = tuple(QUANTITIES)) -> pd.DataFrame:
@@ -149,15 +149,16 @@ def intakes(run: CourseRun) -> pd.DataFrame:
     Daily drugs are taken as prescribed by everybody.
     """
     names = ["drug", "route", "time_h", "share", "mg", "mg_p05", "mg_p95", "planned"]
-    fine = run.doses["patient"].isin(patient_numbers(run)[run.status == 0])
+    fine = run.doses["patient"].isin(patient_numbers(run)[run.status == 0].tolist())
     total = max(int((run.status == 0).sum()), 1)
     by_session = run.doses[fine].groupby(["patient", "session", "drug", "route"], sort=False)
     sessions = by_session.agg(time_h=("time_h", "min"), mg=("mg", "sum"), reason=("reason", "first")).reset_index()
     rows: list[tuple[Any, ...]] = []
-    for (drug, route, time), given in sessions.groupby(["drug", "route", "time_h"], sort=True):
+    groups: Any = sessions.groupby(["drug", "route", "time_h"], sort=True)
+    for key, given in groups:
         low, middle, high = given["mg"].quantile([0.05, 0.5, 0.95])
         share = given["patient"].nunique() / total
-        rows.append((drug, route, time, share, middle, low, high, (given["reason"] == "planned").mean()))
+        rows.append((*key, share, middle, low, high, (given["reason"] == "planned").mean()))
     for one in run.course.regimen(float(run.time_h[-1]) / WEEK_H).administrations:
         if one.session is None:
             rows.append((one.drug, one.route, one.time_h, 1.0, one.amount, one.amount, one.amount, 1.0))

@@ -4,7 +4,7 @@ Rescorla-Wagner learning in continuous time. Fast synaptic gain and the plastici
 prediction error) and shift what the world seems to say; therapy gives the new evidence.
 """
 
-from afterglow.lang import Input, Output, Param, State, System, lognormal
+from afterglow.lang import Input, Output, Param, State, System, lognormal, maximum
 
 
 class Belief(System):
@@ -26,7 +26,7 @@ class Belief(System):
     by_window = Param(0.6, "1", "precision added by an open window", source="assumed")
     by_fast_gain = Param(0.3, "1", "precision added by full fast gain", source="assumed")
     by_monoamine = Param(0.15, "1", "precision added by monoamine adaptation", source="assumed")
-    by_therapy = Param(0.2, "1", "precision added by therapy", source="assumed")
+    by_therapy = Param(0.4, "1", "precision added by therapy", source="fitted", bounds=(0.02, 10))
     toward_fast_gain = Param(0.75, "1", "how far full fast gain shifts the evidence", source="assumed")
     toward_spines = Param(0.5, "1", "how far restored spines shift the evidence", source="assumed")
     toward_therapy = Param(0.6, "1", "how far therapy shifts the evidence", source="assumed")
@@ -42,7 +42,8 @@ class Belief(System):
 
     # how it changes
     raised = by_window * window + by_fast_gain * fast_gain + by_monoamine * monoamine + by_therapy * therapy
-    evidence = 1 - toward_fast_gain * fast_gain - toward_spines * spine_gain - toward_therapy * therapy + toward_stress * stress
+    gains = toward_fast_gain * fast_gain + toward_spines * spine_gain + toward_therapy * therapy
+    evidence = maximum(1 - gains + toward_stress * stress, 0.0)
     precision.dot = (raised + stress_learning * stress - acute_loss * dissociation - precision) / tau_precision
     negative.dot = learning_rate * precision * (evidence - negative) + (1 - negative) / tau_back
 

@@ -42,7 +42,7 @@ class Benzodiazepine(System):
         5.0, "d", "rise and fall of adaptation: chosen for tolerance and rebound within weeks", source="assumed"
     )
     gain = Param(
-        0.35, "1", "relief at full effect without adaptation, log scale", source="fitted", spread=lognormal(cv=0.5)
+        0.35, "1", "relief at full effect without adaptation, log scale", source="assumed", spread=lognormal(cv=0.5)
     )
     blunting = Param(
         0.35,

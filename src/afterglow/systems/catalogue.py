@@ -28,7 +28,8 @@ NOT_MODELLED = "Not modelled: psilocybin and MDMA, which the literature mentions
 class SystemRow:
     """A system as listed: one row a class, however often it is placed; numbers count all places.
 
-    `assumed` and `fitted` are how many of the `parameters` have no source but our choice, or the fit.
+    `assumed` and `fitted` are how many of the `parameters` rest on our choice (also one that a record explains), or on
+    the fit.
     """
 
     name: str
@@ -48,9 +49,9 @@ def rows(model: Model | None = None) -> list[SystemRow]:
     out = []
     for kind, parts in groups.items():
         module = sys.modules[kind.__module__]
-        sources = [p.source for part in parts for p in part.params.values()]
+        grades = [_grade(p.source) for part in parts for p in part.params.values()]
         title = (inspect.getdoc(module) or kind.__name__).splitlines()[0]
-        counts = (len(parts) * len(kind.states), len(sources), sources.count("assumed"), sources.count("fitted"))
+        counts = (len(parts) * len(kind.states), len(grades), grades.count("assumed"), grades.count("fitted"))
         out.append(SystemRow(", ".join(p.name for p in parts), title, *counts, Path(inspect.getfile(kind)).name))
     return out
 
@@ -76,11 +77,9 @@ def parameters(name: str | None = None, model: Model | None = None) -> pd.DataFr
     table = []
     for part in _find(model, name):
         for key, p in part.params.items():
-            record = records.get(p.source)
             row = {"system": part.name, "name": key, "value": known[f"{part.name}.{key}"], "unit": str(p.unit)}
             row |= {"meaning": p.meaning, "spread": spread(p), "source": p.source}
-            row["grade"] = record.grade if record else p.source if p.source in ("assumed", "fitted") else "missing"
-            row["citation"] = _citation(record)
+            row |= {"grade": _grade(p.source), "citation": _citation(records.get(p.source))}
             table.append(row)
     columns = ["system", "name", "value", "unit", "meaning", "spread", "source", "grade", "citation"]
     return pd.DataFrame(table, columns=columns)
@@ -98,6 +97,12 @@ def wires(name: str | None = None, model: Model | None = None) -> pd.DataFrame:
         if here & {w.source.split(".")[0], w.target.split(".")[0]}
     ]
     return pd.DataFrame(table, columns=["source", "target", "factor", "feedback"])
+
+
+def _grade(source: str) -> str:
+    """page, derived, assumed, fitted; "missing" where a source points to no record, which a test refuses."""
+    record = data.parameter_records().get(source)
+    return record.grade if record else source if source in ("assumed", "fitted") else "missing"
 
 
 def _citation(record: ParameterRecord | None) -> str:

@@ -33,7 +33,7 @@ class Expectancy(System):
     recognition = Param(3.0, "1/h", "speed of recognising the drug in full dissociation", source="assumed")
     tau_session = Param(0.25, "h", "speed at which a session sets expectancy", source="assumed")
     tau_acute = Param(10.0, "h", "decay of that lift", source="assumed")
-    tau_expectancy = Param(10.0, "d", "decay of lasting expectancy", source="fitted", bounds=(1, 60))
+    tau_expectancy = Param(6.0, "d", "decay of lasting expectancy", source="fitted", bounds=(1, 60))
     tau_memory = Param(30.0, "d", "forgetting that the drug was recognised", source="assumed")
     care = Param(0.15, "1", "relief by care, median person; skewed", source="fitted", spread=lognormal(omega=1.2))
     tau_care = Param(14.0, "d", "build-up of relief by care", source="assumed")

@@ -41,7 +41,9 @@ class Plasticity(System):
     trkb_weight = Param(0.0, "1", "drive by direct TrkB binding at full occupancy; 0 in the base model", source="assumed")
     KD_trkb = Param(10.0, "umol/L", "ketamine that occupies half of TrkB", source="assumed")
     metabolite_weight = Param(0.0, "L/umol", "drive per hydroxynorketamine; 0 in the base model", source="assumed")
-    monoamine_weight = Param(0.06, "1", "drive at full monoamine adaptation", source="assumed")
+    monoamine_weight = Param(
+        0.02, "1", "drive at full monoamine adaptation: stays below the threshold of translation", source="assumed"
+    )
 
     # how it changes
     throughput = ampa * release * (1 - synaptic_block)

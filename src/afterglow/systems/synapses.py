@@ -22,7 +22,12 @@ class Synapses(System):
         20.0, "1/d", "build-up of fast gain at full drive; skewed over people", source="fitted", spread=lognormal(omega=1.5)
     )
     tau_fast = Param(
-        8.0, "d", "decay of fast gain", source="fitted", spread=lognormal(omega=0.3), bounds=(1, 40)
+        3.6,
+        "d",
+        "decay of fast gain; before any fit, half in 2.5 days",
+        source="fitted",
+        spread=lognormal(omega=0.3),
+        bounds=(1, 40),
     )
     formation = Param(4.8, "1/d", "spine formation at full drive; capped by unchanged SV2A at 24 h", source="assumed")
     nascent_loss = Param(0.173, "1/d", "nascent spines lost: half-life 4 days", source="derived.nascent_half_life")

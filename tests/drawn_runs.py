@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -94,7 +95,7 @@ class FakeCourse:
 @dataclass(frozen=True)
 class FakeRun:
     arm: str
-    course: FakeCourse
+    course: Any
     time_h: np.ndarray
     visit: list[str]
     visit_index: np.ndarray
@@ -210,7 +211,7 @@ def _doses(name: str, draw: np.ndarray, active: bool, weeks: float) -> pd.DataFr
     return pd.DataFrame(rows, columns=names)
 
 
-def fake_run(item: FakeCourse | str, patients: int = 60, weeks: float = 8, seed: int = 1) -> FakeRun:
+def fake_run(item: Any, patients: int = 60, weeks: float = 8, seed: int = 1) -> FakeRun:
     """One arm; the same patients and the same luck in every arm."""
     item = course(item) if isinstance(item, str) else item
     name, _, suffix = item.course.partition("/")
@@ -223,7 +224,7 @@ def fake_run(item: FakeCourse | str, patients: int = 60, weeks: float = 8, seed:
     true = values["mood.madrs"][:, at]
     noise = 3 * _patient_normal(seed, 1, patients, len(visits))
     measured = np.clip(np.rint(true + noise), 0, 60)
-    scores = {"MADRS": measured, "PHQ-9": np.clip(np.rint(measured * 27 / 60), 0, 27)}
+    scores = {"MADRS": measured, "PHQ-9": np.clip(np.rint(measured * 27 / 60), 0, 27), "GAD-7": measured / 3}
     population = pd.DataFrame(
         {"AGE": 45 + 12 * draw[:, 7], "WT": 75 + 12 * draw[:, 6], "MADRS": 33 + 5 * draw[:, 4]},
         index=pd.RangeIndex(patients, name="patient"),
@@ -241,6 +242,16 @@ def fake_run(item: FakeCourse | str, patients: int = 60, weeks: float = 8, seed:
         status=np.zeros(patients, dtype=int),
         population=population,
     )
+
+
+def fake_simulate(course, *, patients, weeks=8.0, seed=1, progress=None, typical=None, **_) -> FakeRun:
+    """Stands in for `simulate_course`; `typical` moves the scores a little, as another draw of the parameters would."""
+    run = fake_run(course, patients, weeks, seed)
+    shift = sum(typical.values()) if typical else 0.0
+    measured = {name: np.clip(values + shift, 0, 60) for name, values in run.measured.items()}
+    if progress is not None:
+        progress(1.0)
+    return replace(run, measured=measured)
 
 
 def fake_runs(*names: str, patients: int = 60, weeks: float = 8, seed: int = 1) -> dict[str, FakeRun]:

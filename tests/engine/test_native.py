@@ -1,0 +1,79 @@
+"""Machine code is kept on disk, and a bad file there never harms."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from toys import TwoCompartments, toy
+
+from afterglow.engine import native
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("AFTERGLOW_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def answer(model):
+    """A result computed with machine code that is loaded afresh."""
+    native.load.cache_clear()
+    return model.run(model.slots(3, k10=[0.1, 0.2, 0.3]), times=[0.0, 4.0]).values
+
+
+@pytest.fixture
+def builds(monkeypatch):
+    """How often machine code was built."""
+    calls, build = [], native._build
+    monkeypatch.setattr(native, "_build", lambda text: calls.append(1) or build(text))
+    return calls
+
+
+def test_the_second_time_comes_from_the_cache(cache, builds):
+    model = toy(TwoCompartments)
+    first = answer(model)
+    (file,) = cache.iterdir()
+    assert file.suffix == ".o"
+    assert np.array_equal(answer(model), first)
+    assert len(builds) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", None], ids=["empty", "nonsense", "one byte"])
+def test_a_damaged_file_is_rebuilt_silently(cache, builds, capfd, damage):
+    model = toy(TwoCompartments)
+    first = answer(model)
+    (file,) = cache.iterdir()
+    good = file.read_bytes()
+    file.write_bytes(damage if damage is not None else good[:-9] + bytes([good[-9] ^ 1]) + good[-8:])
+    assert np.array_equal(answer(model), first)
+    assert len(builds) == 2
+    assert native._stored(file) == native._stored(file) is not None
+    assert len(list(cache.iterdir())) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_that_cannot_be_written_costs_speed_and_nothing_else(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    monkeypatch.setenv("AFTERGLOW_CACHE", str(blocked / "cache"))
+    assert np.isfinite(answer(toy(TwoCompartments))).all()
+
+
+def test_other_equations_have_other_files(cache):
+    one, two = toy(TwoCompartments), toy(TwoCompartments)
+    two.program.__dict__["rhs"] = (*two.program.rhs[:-1], two.program.rhs[-1] * 2.0)
+    answer(one)
+    answer(two)
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_the_engine_knows_no_biology():
+    """Not even when it is imported alone."""
+    script = (
+        "import sys, afterglow.engine.batch, afterglow.engine.judge\n"
+        "wrong = [m for m in sys.modules if m.startswith('afterglow.') and m.split('.')[1] not in ('engine', 'errors')]\n"
+        "sys.exit(' '.join(wrong) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
