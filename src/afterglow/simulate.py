@@ -9,7 +9,7 @@ engine from decision to decision, and read the scores.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -62,6 +62,27 @@ AFTER_SESSION = (20 / 60, 40 / 60, 1.0, 2.0, 6.0, 12.0)
 EARLY_VISITS = ((0.0, "baseline"), (2.0, "2 h"), (4.0, "4 h"))
 
 
+class ByScale(Mapping[str, FloatArray]):
+    """Scores [patients, visits] by scale; each is worked out when it is first asked for."""
+
+    def __init__(self, make: Callable[[str], FloatArray]) -> None:
+        self._make = make
+        self._made: dict[str, FloatArray] = {}
+
+    def __getitem__(self, name: str) -> FloatArray:
+        if name not in self._made:
+            if name not in scale.names():
+                raise KeyError(name)
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(scale.names())
+
+    def __len__(self) -> int:
+        return len(scale.names())
+
+
 @dataclass(frozen=True)
 class CourseRun:
     """One arm: trajectories [patients, times] and scores [patients, visits]; see docs/architecture.md."""
@@ -72,9 +93,9 @@ class CourseRun:
     time_h: FloatArray
     visit: list[str]
     visit_index: IntArray
-    values: dict[str, FloatArray]
-    measured: dict[str, FloatArray]
-    true: dict[str, FloatArray]
+    values: dict[str, NDArray[np.float32]]
+    measured: Mapping[str, FloatArray]
+    true: Mapping[str, FloatArray]
     doses: pd.DataFrame
     status: IntArray
     problems: list[str] = field(default_factory=list)
@@ -119,7 +140,12 @@ def compiled(variant: str | None = None, rtol: float = 1e-5, threads: int | None
 
 
 def parameters(
-    model: Compiled, population: pd.DataFrame, seed: int, replicate: int, patients: range, typical: Mapping[str, float] | None = None
+    model: Compiled,
+    population: pd.DataFrame,
+    seed: int,
+    replicate: int,
+    patients: range,
+    typical: Mapping[str, float] | None = None,
 ) -> FloatArray:
     """Parameter slots [slots, patients]: typical values with everybody's own spread, and covariates.
 
@@ -279,7 +305,9 @@ class Arm:
                 self.signal(everyone, s)
         return self._run(Ledger(len(self.who), self.regimen.administrations), progress)
 
-    def run(self, typical: Mapping[str, float] | None = None, progress: Callable[[float], None] | None = None) -> CourseRun:
+    def run(
+        self, typical: Mapping[str, float] | None = None, progress: Callable[[float], None] | None = None
+    ) -> CourseRun:
         """Simulate, and read the scores."""
         return self._result(self.trajectories(typical, progress))
 
@@ -315,7 +343,11 @@ class Arm:
     def _route_name(self, a: Administration) -> str:
         """The second and later nasal devices of a session deliver less: they have a route of their own."""
         if a.route == "nasal-device" and a.session is not None:
-            before = [x for _, x, _, _ in self.given[:-1] if x.session == a.session and x.route == a.route and x.time_h < a.time_h]
+            before = [
+                x
+                for _, x, _, _ in self.given[:-1]
+                if x.session == a.session and x.route == a.route and x.time_h < a.time_h
+            ]
             return "nasal-device-later" if before else a.route
         return a.route
 
@@ -329,7 +361,10 @@ class Arm:
             n = len(self.who)
             found = [np.broadcast_to(v, n) for v in numpy_function(exprs, prog.y, prog.p)(np.empty((0, n)), self.slots)]
             fractions, rest = found[: len(route.into)], iter(found[len(route.into) :])
-            parts = [(s, f, next(rest) if o is not None else None) for (s, _, o), f in zip(route.into, fractions, strict=True)]
+            parts = [
+                (s, f, next(rest) if o is not None else None)
+                for (s, _, o), f in zip(route.into, fractions, strict=True)
+            ]
             self.routes[full] = parts, next(rest, np.zeros(n))
         return self.routes[full]
 
@@ -363,7 +398,9 @@ class Arm:
         wanted = [self.model.program.output[name] for name in self.outputs]
         result = self.model.engine.run(self.slots, self.actions, self.time_h[chosen], wanted, start=pause, until=stop)
         values[:, chosen] = result.values
-        self.problems += [p for i, p in zip(np.flatnonzero(result.status), result.failures(), strict=True) if self.status[i] == 0]
+        self.problems += [
+            p for i, p in zip(np.flatnonzero(result.status), result.failures(), strict=True) if self.status[i] == 0
+        ]
         self.status = np.where(self.status == 0, result.status, self.status)
         return result.end
 
@@ -387,10 +424,11 @@ class Arm:
         import pandas as pd
 
         n = self.asked
-        columns = {name: values[:n, :, k] for k, name in enumerate(self.outputs)}
+        columns = {name: values[:n, :, k].astype(np.float32) for k, name in enumerate(self.outputs)}
         madrs = values[:, :, self.outputs.index("mood.madrs")][:, self.visit_index]
-        measured = {name: self._measure(name, madrs)[:n] for name in scale.names()}
-        true = {name: scale.convert(madrs, self.baseline[:, None], name)[:n] for name in scale.names()}
+        baseline = self.baseline[:, None]
+        measured = ByScale(lambda name: self._measure(name, madrs)[:n])
+        true = ByScale(lambda name: scale.convert(madrs, baseline, name)[:n])
         doses = self._doses(n)
         return CourseRun(
             arm=self.course.name,

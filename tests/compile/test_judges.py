@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from machine import Machine, bare_program
-from random_expressions import HIGH, LOW, SYMBOLS, expressions
 
 from afterglow.compile.numpy_code import numpy_function, numpy_source
 from afterglow.compile.vector import LANES, elimination
 from afterglow.lang import Symbol, differentiate, evaluate, exp, hill, log, maximum, minimum, sqrt, tanh, where
 from afterglow.lang.expr import const, mul
+from machine import Machine, bare_program
+from random_expressions import HIGH, LOW, SYMBOLS, expressions
 
 A, B, C, D = SYMBOLS
 STATES, SLOTS = SYMBOLS[:2], SYMBOLS[2:]

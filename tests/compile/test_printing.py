@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given, settings
 from matplotlib.mathtext import MathTextParser
-from random_expressions import SYMBOLS, expressions, points
 
 from afterglow.compile.latex import LatexPrinter, latex, symbol, words
 from afterglow.compile.text import Printer, text
@@ -26,6 +25,7 @@ from afterglow.lang import (
     to,
     where,
 )
+from random_expressions import SYMBOLS, expressions, points
 
 A, B, C, D = SYMBOLS
 

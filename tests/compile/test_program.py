@@ -5,12 +5,12 @@ import pytest
 import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_expressions import SYMBOLS, expressions, points
 
 from afterglow.compile.numpy_code import numpy_function
 from afterglow.compile.program import hoisted, program, tidy
 from afterglow.lang import Input, Model, Output, Param, Route, State, Symbol, System, evaluate, hill, tanh
 from afterglow.lang.expr import order
+from random_expressions import SYMBOLS, expressions, points
 
 
 class Chain(System):

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from machine import Machine
-from toys import Stiff, TwoCompartments, toy
 
 from afterglow.compile.vector import LANES
 from afterglow.engine.actions import Actions
+from machine import Machine
+from toys import Stiff, TwoCompartments, toy
 
 PEOPLE = 10
 

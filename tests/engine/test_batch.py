@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from toys import BlowsUp, Jump, Stiff, TwoCompartments, toy
 
 from afterglow.engine import driver
 from afterglow.engine.actions import ADD_SLOT, SET_STATE, Actions
 from afterglow.engine.batch import LANES
 from afterglow.errors import EngineError
+from toys import BlowsUp, Jump, Stiff, TwoCompartments, toy
 
 TIMES = np.linspace(0.0, 96.0, 49)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from toys import TwoCompartments, toy
 
 from afterglow.engine.actions import Actions
+from toys import TwoCompartments, toy
 
 TIMES = np.linspace(0.0, 48.0, 97)
 PEOPLE = 11

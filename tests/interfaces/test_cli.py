@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -157,3 +159,55 @@ class TestSystems:
         done = run("systems", "glutamat")
         assert done.exit_code == 2
         assert "glutamate" in done.stderr
+
+
+class TestStudies:
+    @pytest.fixture
+    def table(self):
+        names = [
+            "trial",
+            "arm",
+            "visit",
+            "scale",
+            "measure",
+            "observed",
+            "observed_se",
+            "predicted",
+            "lo90",
+            "hi90",
+            "role",
+            "z",
+        ]
+        rows = [
+            ("one2020", "drug v placebo", "24 h", "MADRS", "difference", -7.0, 2.0, -2.5, -5.0, 0.0, "fit", 2.25),
+            ("one2020", "drug", "24 h", "MADRS", "remission", 30.0, np.nan, np.nan, np.nan, np.nan, "unused", np.nan),
+        ]
+        return pd.DataFrame(rows, columns=names)
+
+    def test_validate_prints_misses_and_writes_the_table(self, run, tmp_path, monkeypatch, table):
+        monkeypatch.setattr("afterglow.study.validate.validate", lambda *_names, **_options: table)
+        done = run("validate", "one2020", "--out", "V")
+        assert done.exit_code == 0, done.output
+        assert "one2020" in done.stdout
+        assert "+2.2" in done.stdout
+        assert len(pd.read_csv(tmp_path / "V" / "validation.csv")) == 2
+        assert run("validate", "--out", "V").exit_code == 2
+
+    def test_validate_refuses_bad_numbers_before_it_runs(self, run, monkeypatch):
+        monkeypatch.setattr("afterglow.study.validate.validate", lambda *_names, **_options: pytest.fail("it ran"))
+        assert run("validate", "--patients", "0").exit_code == 2
+
+    def test_calibrate_writes_the_fit(self, run, tmp_path, monkeypatch):
+        entry = {"value": 8.1, "start": 8.0, "prior_sd": 0.5, "posterior_sd": 0.3}
+        record = {
+            "rows": 3,
+            "data_loss": 1.5,
+            "parameters": {"synapses.tau_fast": entry},
+            "measurement": {"rater_sd": entry},
+        }
+        monkeypatch.setattr("afterglow.study.calibrate.fit", lambda *_numbers, **_options: None)
+        monkeypatch.setattr("afterglow.study.calibrate.as_record", lambda _fit, command: {"command": command, **record})
+        done = run("calibrate", "--rounds", "2", "--out", "F")
+        assert done.exit_code == 0, done.output
+        assert "synapses.tau_fast" in done.stdout
+        assert "afterglow calibrate --patients 256 --seed 1 --rounds 2" in (tmp_path / "F" / "fit.yaml").read_text()

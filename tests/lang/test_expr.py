@@ -5,7 +5,6 @@ import math
 import pytest
 import sympy as sp
 from hypothesis import assume, given, settings
-from random_expressions import NAMES, SYMBOLS, expressions, points
 
 from afterglow.errors import ModelError
 from afterglow.lang import (
@@ -24,6 +23,7 @@ from afterglow.lang import (
     where,
 )
 from afterglow.lang.expr import const, order
+from random_expressions import NAMES, SYMBOLS, expressions, points
 
 SP = dict(zip(SYMBOLS, sp.symbols(" ".join(NAMES), positive=True), strict=True))
 a, b, c, d = SYMBOLS

@@ -178,7 +178,7 @@ def test_a_symbol_that_was_replaced_is_not_used_silently():
             x = State("1", "x")
             k = Param(1.0, "1/h", "first", source="assumed")
             x.dot = -k * x
-            k = Param(2.0, "1/h", "second", source="assumed")
+            k = Param(2.0, "1/h", "second", source="assumed")  # noqa: PIE794
 
 
 def test_a_symbol_of_another_system_is_refused():

@@ -46,7 +46,7 @@ def test_a_wire_converts_and_reports_the_factor():
     assert (wire.source, wire.target, wire.feedback) == ("plasma.level", "effect.drug", False)
     assert wire.factor == pytest.approx(1e-3)
     flat = m.flatten()
-    at = {s: 7.0 for s in flat.states.values()} | {p: flat.values[n] for n, p in flat.params.items()}
+    at = dict.fromkeys(flat.states.values(), 7.0) | {p: flat.values[n] for n, p in flat.params.items()}
     at |= {i: i.default for i in flat.open_inputs.values()}
     level, rate = evaluate([flat.outputs["plasma.level"], flat.dots["effect.e"]], at)
     assert level == pytest.approx(7 / 140 * 1000)

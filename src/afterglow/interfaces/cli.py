@@ -199,7 +199,7 @@ def validate(
             trials or None, patients=patients, seed=seed, draws=draws, variant=variant, progress=step
         )
     scores = study.score(table)
-    terminal.show_table(table, "Published against simulated")
+    terminal.show_validation(table)
     terminal.show_table(scores, "How well it fits")
     if out is not None:
         settings = {"trials": trials, "patients": patients, "seed": seed, "draws": draws, "variant": variant}

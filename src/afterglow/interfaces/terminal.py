@@ -92,6 +92,30 @@ def show_table(table: pd.DataFrame, title: str = "") -> None:
     Console(highlight=False).print(grid)
 
 
+def show_validation(table: pd.DataFrame) -> None:
+    """Published against simulated numbers; misses by more than two standard errors stand out."""
+    from rich.console import Console
+
+    grid = _grid("trial", "arm", "when", "what", "published", "simulated (90 %)", "z", "use")
+    for column in grid.columns[1:4]:
+        column.justify = "left"
+    for row in table.to_dict("records"):
+        published = f"{row['observed']:.3g}" + ("" if _none(row["observed_se"]) else f" ± {row['observed_se']:.2g}")
+        simulated, z, use = NEVER, "", ""
+        if not _none(row["predicted"]):
+            simulated = f"{row['predicted']:.3g} ({row['lo90']:.3g} to {row['hi90']:.3g})"
+            z, use = "" if _none(row["z"]) else words.signed(row["z"]), row["role"]
+        z = f"[bold red]{z}[/bold red]" if abs(row["z"]) > 2 else z
+        what = f"{row['scale']} {row['measure']}".strip()
+        numbers = (text.replace("-", "−") for text in (published, simulated))
+        grid.add_row(row["trial"], row["arm"], row["visit"], what, *numbers, z, use)
+    Console(highlight=False).print(grid)
+
+
+def _none(value: float) -> bool:
+    return value != value
+
+
 def show_parameters(table: pd.DataFrame) -> None:
     """Print parameters one by one: name, value, unit and meaning, then where the number comes from."""
     from rich.console import Console

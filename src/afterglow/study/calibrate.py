@@ -99,7 +99,9 @@ class Problem:
         low, high = np.array([f.bounds for f in self.free]).T
         start = np.array([f.start for f in self.free])
         self.low, self.high = np.log(np.maximum(low, 1e-6) / start), np.log(high / start)
-        self.rows = [r for r, p in zip(rows, self._predict(rows, np.zeros(len(self.free))), strict=True) if p is not None]
+        self.rows = [
+            r for r, p in zip(rows, self._predict(rows, np.zeros(len(self.free))), strict=True) if p is not None
+        ]
         self.silent = [r for r in rows if r not in self.rows]
         self.observed = np.array([on_scale(r, r.outcome.value) for r in self.rows])
         self.se = np.array([standard_error(r) or math.nan for r in self.rows])
@@ -211,7 +213,12 @@ def as_record(result: Fit, command: str) -> dict[str, Any]:
 
     sd = np.sqrt(np.diag(result.covariance))
     entry = {
-        f.name: {"value": float(f"{v:.5g}"), "start": float(f"{f.start:.5g}"), "prior_sd": f.prior_sd, "posterior_sd": round(float(s), 4)}
+        f.name: {
+            "value": float(f"{v:.5g}"),
+            "start": float(f"{f.start:.5g}"),
+            "prior_sd": f.prior_sd,
+            "posterior_sd": round(float(s), 4),
+        }
         for f, v, s in zip(result.free, result.values().values(), sd, strict=True)
     }
     head = "measurement."

@@ -39,8 +39,8 @@ CLOCK_COURSE = "iv-single"
 CLOCK_PATIENTS = 200
 LONGEST_WEEKS = 520.0
 # Parameter uncertainty in the intervals: so many draws from the shipped fit, each with so many of the patients.
-DRAWS = 10
-DRAW_PATIENTS = 100
+DRAWS = 8
+DRAW_PATIENTS = 64
 
 Progress = Callable[[str, float], None]  # what is running; how much of everything is done, 0-1
 
@@ -271,8 +271,10 @@ class _Study:
         draws: int,
         progress: Progress | None,
     ) -> None:
+        from afterglow.clinic.population import load_population
         from afterglow.data.fitted import parameter_draws
 
+        population = load_population() if population is None else population
         self.asked, self.loaded, self.progress = asked, loaded, progress
         self.arms = [arm for course in loaded for arm in (course, course.control()) if arm is not None]
         self.options = {"weeks": asked.weeks, "seed": asked.seed, "variant": asked.variant, "population": population}
@@ -292,7 +294,7 @@ class _Study:
         kept = needed(everything=trajectories)
         runs = {arm.name: self._simulate(arm, asked.patients, outputs=kept) for arm in self.arms}
         clock_runs = {arm.name: self._simulate(arm, few, outputs=kept) for arm in extra}
-        repeats = [[self._repeat(runs[arm.name], fewer, values) for arm in self.arms] for values in self.draws]
+        repeats = self._repeats(runs, fewer)
         found = list(runs.values())
         results = {
             "patients": tables.patients(found),
@@ -307,23 +309,35 @@ class _Study:
         covers = ("sampling", "parameters") if repeats else ("sampling",)
         return Comparison(asked, runs, clock_runs, results, _warnings(found), covers)
 
-    def _repeat(self, run: CourseRun, patients: int, values: dict[str, float]) -> CourseRun:
-        """The same arm at another draw of the parameters; only the scores are kept."""
-        visits = run.time_h[run.visit_index].tolist()
-        return self._simulate(run.course, patients, outputs=("mood.madrs",), typical=values, visits_h=visits)
+    def _repeats(self, runs: dict[str, CourseRun], patients: int) -> list[list[CourseRun]]:
+        """The arms at other draws of the parameters, by draw and arm; only the scores are kept."""
+        from afterglow.simulate import Arm
+
+        by_arm = []
+        for run in runs.values() if self.draws else ():
+            visits = run.time_h[run.visit_index].tolist()
+            arm = Arm(run.course, patients=patients, outputs=("mood.madrs",), visits_h=visits, **self.options)
+            by_arm.append([arm.run(values, self._tell(run.course.name, patients)) for values in self.draws])
+        return [list(draw) for draw in zip(*by_arm, strict=True)]
 
     def _simulate(self, course: Course, patients: int, **more: Any) -> CourseRun:
         from afterglow.simulate import simulate_course
 
+        return simulate_course(
+            course, patients=patients, progress=self._tell(course.name, patients), **self.options, **more
+        )
+
+    def _tell(self, name: str, patients: int) -> Callable[[float], None]:
+        """What to call with the share done of a run with so many patients."""
+        start = self.done
+        self.done += patients
+
         def tell(share: float) -> None:
             if self.progress is not None:
-                self.progress(course.name, min((self.done + share * patients) / self.total, 1.0))
+                self.progress(name, min((start + share * patients) / self.total, 1.0))
 
         tell(0.0)
-        run = simulate_course(course, patients=patients, progress=tell, **self.options, **more)
-        self.done += patients
-        tell(0.0)
-        return run
+        return tell
 
 
 def _warnings(runs: Sequence[CourseRun]) -> list[str]:

@@ -306,7 +306,9 @@ def _predict_contrast(
         case "difference":
             times = [t] if row.from_h is None else [x for x in a.of.times if row.from_h <= x <= t]
             return ratio * float(np.mean([a.change(x, w) - b.change(x, v) for x in times]))
-        case "smd" | "standardised_beta":  # the coefficient of allocation on a standardised outcome is a difference in SDs
+        case (
+            "smd" | "standardised_beta"
+        ):  # the coefficient of allocation on a standardised outcome is a difference in SDs
             if row.from_h is None:
                 return smd(t)
             return float(np.mean([smd(x) for x in a.of.times if row.from_h <= x <= t]))

@@ -17,11 +17,26 @@ from afterglow.data.fitted import fit_record, measurement, parameter_draws
 from afterglow.data.schema import MEASURES, FitRow, Outcome
 from afterglow.study.trials import Laboratory, Noise, predict
 
-COLUMNS = ["trial", "arm", "visit", "scale", "measure", "observed", "observed_se", "predicted", "lo90", "hi90", "role", "z"]
+COLUMNS = [
+    "trial",
+    "arm",
+    "visit",
+    "scale",
+    "measure",
+    "observed",
+    "observed_se",
+    "predicted",
+    "lo90",
+    "hi90",
+    "role",
+    "z",
+]
 
 
 def _noise(extra: dict[str, float] | None = None) -> Noise:
-    found = measurement() | {k.removeprefix("measurement."): v for k, v in (extra or {}).items() if k.startswith("measurement.")}
+    found = measurement() | {
+        k.removeprefix("measurement."): v for k, v in (extra or {}).items() if k.startswith("measurement.")
+    }
     return Noise(found["rater_sd"], found["fluctuation_sd"], found["fluctuation_tau_d"])
 
 
@@ -97,7 +112,11 @@ def _line(name: str, row: Outcome, predicted: float, spread: float, role: str) -
     arm = row.arm if row.versus is None else f"{row.arm} v {row.versus}"
     event = f"{row.measure}: {row.event}" if row.event else row.measure
     return dict(
-        zip(COLUMNS, (name, arm, _visit(row), row.scale or "", event, row.value, se, predicted, low, high, role, z), strict=True)
+        zip(
+            COLUMNS,
+            (name, arm, _visit(row), row.scale or "", event, row.value, se, predicted, low, high, role, z),
+            strict=True,
+        )
     )
 
 

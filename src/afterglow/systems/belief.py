@@ -26,14 +26,16 @@ class Belief(System):
     by_window = Param(0.6, "1", "precision added by an open window", source="assumed")
     by_fast_gain = Param(0.3, "1", "precision added by full fast gain", source="assumed")
     by_monoamine = Param(0.15, "1", "precision added by monoamine adaptation", source="assumed")
-    by_therapy = Param(0.4, "1", "precision added by therapy", source="fitted", bounds=(0.02, 10))
+    by_therapy = Param(1.0, "1", "precision added by therapy", source="fitted", bounds=(0.02, 10))
     toward_fast_gain = Param(0.75, "1", "how far full fast gain shifts the evidence", source="assumed")
     toward_spines = Param(0.5, "1", "how far restored spines shift the evidence", source="assumed")
-    toward_therapy = Param(0.6, "1", "how far therapy shifts the evidence", source="assumed")
+    toward_therapy = Param(1.5, "1", "how far therapy shifts the evidence", source="assumed")
     toward_stress = Param(0.35, "1", "how far stress shifts the evidence back", source="assumed")
     stress_learning = Param(0.3, "1", "precision that stress gives to bad news", source="assumed")
     tau_back = Param(31.0, "d", "pull back to the old belief", source="assumed")
-    tau_precision = Param(3.0, "h", "rise and fall of precision: changed at about 3 h", source="derived.prediction_error_time")
+    tau_precision = Param(
+        3.0, "h", "rise and fall of precision: changed at about 3 h", source="derived.prediction_error_time"
+    )
     acute_loss = Param(0.3, "1", "precision lost in full dissociation", source="assumed")
 
     # what changes

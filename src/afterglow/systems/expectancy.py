@@ -13,7 +13,9 @@ class Expectancy(System):
 
     # what comes in
     iv_session = Input("1", "1 during a session with an active infusion or injection", default=0.0)
-    nasal_session = Input("1", "1 during a session with a spray, a tablet under the tongue or a swallowed dose", default=0.0)
+    nasal_session = Input(
+        "1", "1 during a session with a spray, a tablet under the tongue or a swallowed dose", default=0.0
+    )
     saline_session = Input("1", "1 during an inert infusion", default=0.0)
     midazolam_session = Input("1", "1 during an infusion of midazolam", default=0.0)
     open_label = Input("1", "1 when the person knows what they get", default=0.0)
@@ -23,7 +25,9 @@ class Expectancy(System):
     dissociation = Input("1", "acute dissociation, 0 to 1")
 
     # what is known
-    trait = Param(1.0, "1", "how much this person expects, median person", source="assumed", spread=lognormal(omega=0.6))
+    trait = Param(
+        1.0, "1", "how much this person expects, median person", source="assumed", spread=lognormal(omega=0.6)
+    )
     k_active = Param(0.35, "1", "expectancy set by an infusion that can be felt", source="fitted")
     k_saline = Param(0.06, "1", "expectancy set by an inert infusion", source="fitted")
     k_nasal = Param(0.25, "1", "expectancy set by a spray", source="fitted")

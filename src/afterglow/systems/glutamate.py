@@ -24,7 +24,9 @@ class Glutamate(System):
     tau_on = Param(0.3, "h", "onset of suppression", source="assumed")
     tau_off = Param(24.0, "h", "recovery from suppression", source="assumed")
     disinhibition = Param(1.0, "1", "release by full tonic block; 0 = surge switched off", source="assumed")
-    rise = Param(0.6, "1", "glutamate rise at full disinhibition; about 13 % after 0.5 mg/kg IV", source="derived.glutamate_rise")
+    rise = Param(
+        0.6, "1", "glutamate rise at full disinhibition; about 13 % after 0.5 mg/kg IV", source="derived.glutamate_rise"
+    )
 
     # how it changes
     throughput = (1 - synaptic_block) * (1 - suppressor) ** 3

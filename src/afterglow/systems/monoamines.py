@@ -54,7 +54,7 @@ class Monoamines(System):
         source="assumed",
     )
     n_dat = Param(2.0, "1", "steepness of that", source="assumed")
-    tau = Param(20.0, "d", "slow adaptation", source="fitted", bounds=(5, 60))
+    tau = Param(25.0, "d", "slow adaptation", source="fitted", bounds=(5, 60))
     at_once = Param(0.10, "1", "share of relief that does not wait for adaptation", source="derived.at_once")
     relief_gain = Param(
         0.30,

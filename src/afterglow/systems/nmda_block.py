@@ -21,7 +21,11 @@ class NmdaBlock(System):
     KI_SNK = Param(1.7, "umol/L", "affinity of S-norketamine", source="ebert1997.KI_SNK")
     KI_RNK = Param(13.0, "umol/L", "affinity of R-norketamine", source="ebert1997.KI_RNK")
     weight_r = Param(
-        0.9, "1", "effect of R- per S-ketamine at the tonic site; affinity alone would say 0.21", source="fitted", bounds=(0.02, 5)
+        0.9,
+        "1",
+        "effect of R- per S-ketamine at the tonic site; affinity alone would say 0.21",
+        source="fitted",
+        bounds=(0.02, 5),
     )
     EC_tonic = Param(
         0.40, "umol/L", "S-equivalents that block half of the tonic site", source="fitted", spread=lognormal(omega=0.3)

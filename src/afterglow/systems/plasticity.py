@@ -32,13 +32,18 @@ class Plasticity(System):
     tau_bdnf = Param(4.0, "h", "decay of the BDNF/TrkB signal", source="assumed")
     met_loss = Param(0.4, "1", "BDNF release lost in Met carriers; direction published, size not", source="assumed")
     threshold = Param(
-        0.12, "1", "BDNF signal that starts half of the translation: spines then stay below SV2A's 5 % at 24 h", source="assumed"
+        0.12,
+        "1",
+        "BDNF signal that starts half of the translation: spines then stay below SV2A's 5 % at 24 h",
+        source="assumed",
     )
     steepness = Param(4.0, "1", "Hill exponent of translation", source="assumed")
     tau_translation = Param(1.5, "h", "decay of translation: back at baseline within hours", source="assumed")
     mtor = Param(1.0, "1", "working mTOR; 0 = rapamycin", source="assumed")
     transit = Param(12.0, "h", "delay from translation to spines", source="derived.spine_delay")
-    trkb_weight = Param(0.0, "1", "drive by direct TrkB binding at full occupancy; 0 in the base model", source="assumed")
+    trkb_weight = Param(
+        0.0, "1", "drive by direct TrkB binding at full occupancy; 0 in the base model", source="assumed"
+    )
     KD_trkb = Param(10.0, "umol/L", "ketamine that occupies half of TrkB", source="assumed")
     metabolite_weight = Param(0.0, "L/umol", "drive per hydroxynorketamine; 0 in the base model", source="assumed")
     monoamine_weight = Param(

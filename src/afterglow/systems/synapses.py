@@ -19,7 +19,11 @@ class Synapses(System):
 
     # what is known
     fast_rate = Param(
-        20.0, "1/d", "build-up of fast gain at full drive; skewed over people", source="fitted", spread=lognormal(omega=1.5)
+        20.0,
+        "1/d",
+        "build-up of fast gain at full drive; skewed over people",
+        source="fitted",
+        spread=lognormal(omega=1.5),
     )
     tau_fast = Param(
         3.6,
@@ -56,6 +60,8 @@ class Synapses(System):
     fast = Output(fast_gain, "1", "spine-independent gain of synapses")
     spines = Output(stable + nascent / 2, "1", "spine density, healthy = 1")
     spine_gain = Output(
-        (stable + nascent / 2 - set_point) / (1 - set_point), "1", "share of the lost spines that is restored; negative when more are lost"
+        (stable + nascent / 2 - set_point) / (1 - set_point),
+        "1",
+        "share of the lost spines that is restored; negative when more are lost",
     )
     open_window = Output(window, "1", "plasticity window, 1 = wide open")

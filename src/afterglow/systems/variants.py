@@ -19,10 +19,12 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     "disinhibition": Variant("the base model: interneuron block lets glutamate through", {}),
     "direct-trkb": Variant(
-        "direct binding to TrkB instead of the glutamate surge", {"glutamate.disinhibition": 0.0, "plasticity.trkb_weight": 5.0}
+        "direct binding to TrkB instead of the glutamate surge",
+        {"glutamate.disinhibition": 0.0, "plasticity.trkb_weight": 5.0},
     ),
     "metabolite": Variant(
-        "hydroxynorketamine drives AMPA throughput", {"glutamate.disinhibition": 0.0, "plasticity.metabolite_weight": 2.0}
+        "hydroxynorketamine drives AMPA throughput",
+        {"glutamate.disinhibition": 0.0, "plasticity.metabolite_weight": 2.0},
     ),
     "no-mtor": Variant("mTOR blocked, as by rapamycin: no new spines, no window", {"plasticity.mtor": 0.0}),
     "opioid-gated": Variant("half of the fast gain needs opioid receptors, here blocked", {"plasticity.ampa": 0.5}),
