@@ -1,10 +1,12 @@
-"""The one place where clinic, compiled model and engine meet: a course and a population go in, trajectories and scores come out.
+"""The one place where clinic, compiled model and engine meet.
+
+A course and a population go in, trajectories and scores come out:
 
     run = simulate_course(load_course("iv-induction"), patients=1000, weeks=8, seed=1)
     run.measured["MADRS"]                # [patients, visits]
 
-Steps: draw the population, give everybody parameters (typical value x spread x covariates), unfold the course into actions, run the
-engine from decision to decision, and read the scores.
+Steps: draw the population, give everybody parameters (typical value x spread x covariates), unfold the course into
+actions, run the engine from decision to decision, and read the scores.
 """
 
 from __future__ import annotations
@@ -23,13 +25,14 @@ from afterglow.clinic.course import Course
 from afterglow.clinic.ledger import Given, Ledger
 from afterglow.clinic.population import Population, load_population
 from afterglow.clinic.regimen import Administration, Signal, session_signals
+from afterglow.clinic.visits import clock, label, visits
 from afterglow.compile.numpy_code import numpy_function
 from afterglow.compile.program import Program, program
 from afterglow.compile.vector import LANES, vector_code
 from afterglow.data.fitted import fitted_values, measurement
 from afterglow.engine.actions import Actions
 from afterglow.engine.batch import Engine, Pause
-from afterglow.errors import Fault, InputError
+from afterglow.errors import Fault, InputError, nearest
 from afterglow.lang import Model, Spread
 from afterglow.systems.whole import COVARIATES, INERT, ROUTES, whole
 
@@ -55,11 +58,6 @@ KEPT = (
     "psychotherapy.drive", "stress.load", "inflammation.load",
     "mood.symptom", "mood.madrs", "mood.drug_part",
 )  # fmt: skip
-
-# The clock of the first day and after each later session, h.
-FIRST_DAY = (5 / 60, 10 / 60, 20 / 60, 0.5, 40 / 60, 50 / 60, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
-AFTER_SESSION = (20 / 60, 40 / 60, 1.0, 2.0, 6.0, 12.0)
-EARLY_VISITS = ((0.0, "baseline"), (2.0, "2 h"), (4.0, "4 h"))
 
 
 class ByScale(Mapping[str, FloatArray]):
@@ -162,6 +160,8 @@ def parameters(
     for name, value in (typical or {}).items():
         if not np.isfinite(value):
             raise InputError(Fault(name, f"parameter value {value} is not a finite number", "give a number"))
+        if name not in prog.slot:
+            raise InputError(Fault(name, "no parameter of this name can be set for a run", nearest(name, prog.slot)))
         slots[prog.slot[name]] = value
     for name, (purpose, spread) in model.etas.items():
         eta = streams.normal(seed, replicate, patients, purpose)[:, 0] * spread.size
@@ -178,24 +178,6 @@ def parameters(
             for name in inputs:
                 slots[prog.slot[name]] = population[column].to_numpy(float)
     return slots
-
-
-def visits(weeks: float) -> list[tuple[float, str]]:
-    """Times (h) and labels of the visits: first hours, then every day."""
-    days = [(24.0 * d, f"{d} d") for d in range(1, int(weeks * 7) + 1)]
-    return [v for v in EARLY_VISITS if v[0] <= weeks * 168.0] + days
-
-
-def _label(time_h: float) -> str:
-    return "baseline" if time_h == 0 else f"{time_h / 24:g} d" if time_h >= 24 else f"{time_h:g} h"
-
-
-def clock(course: Course, weeks: float) -> FloatArray:
-    """The denser times (h) at which trajectories are kept besides the visits."""
-    starts = sorted({a.time_h for a in course.regimen(weeks).administrations if a.session is not None})
-    times = {*FIRST_DAY, *(s + h for s in starts for h in AFTER_SESSION)}
-    times |= {24.0 * k + 12.0 for k in range(int(weeks * 7))}
-    return np.array(sorted(round(t, 9) for t in times if t <= weeks * 168.0))
 
 
 def simulate_course(
@@ -263,7 +245,8 @@ class Arm:
             raise InputError(faults)
         self.course, self.weeks, self.horizon = course, weeks, weeks * 168.0
         self.seed, self.replicate, self.asked = seed, replicate, patients
-        # Whole groups of lanes are always simulated, with real people in them: so one more patient changes nobody's step size.
+        # Whole groups of lanes are always simulated, with real people in them, so that one more patient changes
+        # nobody's step size.
         self.who = range(-(-patients // LANES) * LANES)
         self.model = compiled(variant, rtol)
         if population is None or isinstance(population, Population):
@@ -273,7 +256,7 @@ class Arm:
         self.baseline = self.people["baseline_madrs"].to_numpy(float)
         prog = self.model.program
         self.outputs = prog.outputs if tuple(outputs) == ("all",) else tuple(dict.fromkeys((*outputs, "mood.madrs")))
-        self.visits = visits(weeks) if visits_h is None else [(t, _label(t)) for t in sorted(visits_h)]
+        self.visits = visits(weeks) if visits_h is None else [(t, label(t)) for t in sorted(visits_h)]
         at = np.array([v[0] for v in self.visits])
         dense = clock(course, weeks) if visits_h is None else np.empty(0)
         self.time_h = np.union1d(np.union1d(at, dense), np.array(list(extra_h), float))
@@ -320,6 +303,7 @@ class Arm:
             self.signal(given.who, s)
 
     def signal(self, who: IntArray, s: Signal) -> None:
+        """Set an input of the model for these patients."""
         self.actions.set(who, s.time_h, self.model.program.slot[s.name], s.value)
 
     def give(self, who: IntArray, a: Administration, reason: str) -> None:
@@ -343,11 +327,8 @@ class Arm:
     def _route_name(self, a: Administration) -> str:
         """The second and later nasal devices of a session deliver less: they have a route of their own."""
         if a.route == "nasal-device" and a.session is not None:
-            before = [
-                x
-                for _, x, _, _ in self.given[:-1]
-                if x.session == a.session and x.route == a.route and x.time_h < a.time_h
-            ]
+            given = (x for _, x, _, _ in self.given[:-1])
+            before = any((x.session, x.route) == (a.session, a.route) and x.time_h < a.time_h for x in given)
             return "nasal-device-later" if before else a.route
         return a.route
 
@@ -361,10 +342,8 @@ class Arm:
             n = len(self.who)
             found = [np.broadcast_to(v, n) for v in numpy_function(exprs, prog.y, prog.p)(np.empty((0, n)), self.slots)]
             fractions, rest = found[: len(route.into)], iter(found[len(route.into) :])
-            parts = [
-                (s, f, next(rest) if o is not None else None)
-                for (s, _, o), f in zip(route.into, fractions, strict=True)
-            ]
+            into = zip(route.into, fractions, strict=True)
+            parts = [(state, f, None if over is None else next(rest)) for (state, _, over), f in into]
             self.routes[full] = parts, next(rest, np.zeros(n))
         return self.routes[full]
 
@@ -398,15 +377,14 @@ class Arm:
         wanted = [self.model.program.output[name] for name in self.outputs]
         result = self.model.engine.run(self.slots, self.actions, self.time_h[chosen], wanted, start=pause, until=stop)
         values[:, chosen] = result.values
-        self.problems += [
-            p for i, p in zip(np.flatnonzero(result.status), result.failures(), strict=True) if self.status[i] == 0
-        ]
+        failed = zip(np.flatnonzero(result.status), result.failures(), strict=True)
+        self.problems += [problem for i, problem in failed if self.status[i] == 0]
         self.status = np.where(self.status == 0, result.status, self.status)
         return result.end
 
     # -- reading
     def _scores_at(self, madrs: FloatArray, time: float) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-        """Measured scores at a decision, and measured baselines: the same numbers that the tables show for this visit."""
+        """Measured scores at a decision, and measured baselines: what the tables show for this visit."""
         upto = self.visit_index[self.time_h[self.visit_index] <= time + 1e-9]
         now, base = {}, {}
         for name in scale.names():

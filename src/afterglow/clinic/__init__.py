@@ -9,8 +9,10 @@
     condition.py   the small language of `if` and `when`
     decision.py    checks and maintenance: decisions taken on measured scores
     regimen.py     a course unfolded: intakes and piecewise constant signals
+    ledger.py      what each patient has had and will have, while decisions change it
     course.py      the course file
     control.py     the matched control of a course
+    visits.py      when people are rated, and the clock of trajectories
     population.py  the joint distribution of patients
     person.py      one person, without identity
     scale.py       rating scales: conversion and measurement

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from afterglow.lang import differentiate
-from afterglow.lang.expr import Expr, Symbol, const, div, is_const, mul, order, rebuild
+from afterglow.lang.expr import Expr, Symbol, const, div, is_const, mul, order, rebuild, substitute
 from afterglow.lang.model import FlatModel
 
 
@@ -74,32 +74,50 @@ class Program:
 
 
 def program(model: FlatModel) -> Program:
-    """Number a flat model's states and parameters and add an infusion rate to every state that doses can reach."""
+    """Number a flat model's states and parameters and add an infusion rate to every state that doses can reach.
+
+    Exponents that are the same in everybody become numbers: a power with a known exponent is a few multiplications, one with
+    a parameter costs as much as the rest of an equation. Such a parameter has no slot; change it by compiling another model.
+    """
+    exponents = _shared_exponents(model)
+    known: dict[Expr, Expr] = {model.params[name]: const(model.values[name], None) for name in exponents}
+    params = {name: p for name, p in model.params.items() if name not in exponents}
     reached = sorted({state for r in model.routes.values() for state, _, _ in r.into})
-    y = tuple(model.states.values())
     rates = {name: Symbol(f"rate:{name}", None) for name in reached}
-    p = (*model.params.values(), *model.open_inputs.values(), *rates.values())
-    slots = (*model.params, *model.open_inputs, *(f"rate:{n}" for n in reached))
-    defaults = (
-        *(model.values[n] for n in model.params),
-        *(0.0 if i.default is None else i.default for i in model.open_inputs.values()),
-        *(0.0 for _ in reached),
-    )
-    rhs = [model.dots[n] for n in model.states]
-    rhs = [rebuild("add", (f, rates[n])) if n in rates else f for n, f in zip(model.states, rhs, strict=True)]
+    dots = substitute(model.dots.values(), known)
+    rhs = [rebuild("add", (f, rates[n])) if n in rates else f for n, f in zip(model.states, dots, strict=True)]
     return Program(
         model=model,
         states=tuple(model.states),
-        slots=slots,
-        defaults=defaults,
-        sizes=tuple(s.size for s in y),
+        slots=(*params, *model.open_inputs, *(f"rate:{n}" for n in reached)),
+        defaults=(
+            *(model.values[n] for n in params),
+            *(0.0 if i.default is None else i.default for i in model.open_inputs.values()),
+            *(0.0 for _ in reached),
+        ),
+        sizes=tuple(s.size for s in model.states.values()),
         outputs=tuple(model.outputs),
-        y=y,
-        p=p,
+        y=tuple(model.states.values()),
+        p=(*params.values(), *model.open_inputs.values(), *rates.values()),
         rhs=tuple(rhs),
-        init=tuple(model.inits[n] for n in model.states),
-        values=tuple(model.outputs[n] for n in model.outputs),
+        init=tuple(substitute(model.inits.values(), known)),
+        values=tuple(substitute(model.outputs.values(), known)),
     )
+
+
+def _shared_exponents(model: FlatModel) -> set[str]:
+    """Parameters without spread that occur as exponents and nowhere else, not in routes either."""
+    names: dict[Expr, str] = {p: n for n, p in model.params.items() if p.spread is None and p.source != "fitted"}
+    exponents: set[Expr] = set()
+    others: set[Expr] = set()
+    for node in order([*model.dots.values(), *model.inits.values(), *model.outputs.values()]):
+        for k, a in enumerate(node.args):
+            is_exponent = (node.op, k) in (("hill", 2), ("pow", 1))
+            (exponents if is_exponent else others).update({a} & names.keys())
+    for route in model.routes.values():
+        parts = [e for _, fraction, over in route.into for e in (fraction, over) if e is not None]
+        others.update(order([*parts, *([route.lag] if route.lag is not None else [])]))
+    return {names[e] for e in exponents - others}
 
 
 def tidy(roots: list[Expr], fixed: set[Expr]) -> list[Expr]:
