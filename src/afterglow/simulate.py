@@ -399,8 +399,6 @@ class Arm:
         return scale.measure(true, times, self.who, self.seed, self.replicate, name, **measurement())
 
     def _result(self, values: FloatArray) -> CourseRun:
-        import pandas as pd
-
         n = self.asked
         columns = {name: values[:n, :, k].astype(np.float32) for k, name in enumerate(self.outputs)}
         madrs = values[:, :, self.outputs.index("mood.madrs")][:, self.visit_index]

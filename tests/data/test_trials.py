@@ -14,15 +14,10 @@ import pytest
 from scipy import stats
 
 from afterglow import data
-from afterglow.data.schema import (
-    MEASURES,
-    Citation,
-    Outcome,
-    ParameterRecord,
-    Spread,
-    TrialRecord,
-    write_json_schemas,
-)
+from afterglow.data.json_schema import write_json_schemas
+from afterglow.data.outcome_schema import MEASURES, Outcome
+from afterglow.data.schema import Citation, ParameterRecord, Spread
+from afterglow.data.trial_schema import TrialRecord
 from afterglow.errors import InputError
 from afterglow.lang.units import Unit
 
@@ -414,7 +409,7 @@ def test_json_schemas_are_written(tmp_path):
     schema = json.loads((tmp_path / "new" / "trial.schema.json").read_text(encoding="utf-8"))
     assert schema["$defs"]["Outcome"]["properties"]["measure"]["enum"] == list(MEASURES)
     done = subprocess.run(
-        [sys.executable, "-m", "afterglow.data.schema", str(tmp_path)], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "afterglow.data.json_schema", str(tmp_path)], check=True, capture_output=True, text=True
     )
     assert len(done.stdout.split()) == 3
 

@@ -1,7 +1,8 @@
 """What each patient of an arm has had and will have, while decisions change it.
 
-The planned sessions of a course are shared; a check changes the dose of some patients' remaining sessions or ends them, maintenance
-gives further sessions to those who need one. The ledger answers "who gets what now", in groups of patients with the same intakes.
+The planned sessions of a course are shared; a check changes the dose of some patients' remaining sessions or ends them;
+maintenance gives further sessions to those who need one. The ledger answers "who gets what now", in groups of patients
+with the same intakes.
 """
 
 from __future__ import annotations

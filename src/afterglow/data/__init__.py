@@ -15,7 +15,9 @@ from afterglow.errors import Fault, InputError, nearest
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-    from afterglow.data.schema import FitRow, ParameterRecord, Record, TrialRecord
+    from afterglow.data.fit_schema import FitRow
+    from afterglow.data.schema import ParameterRecord, Record
+    from afterglow.data.trial_schema import TrialRecord
 
     R = TypeVar("R", bound=Record)
 
@@ -80,7 +82,7 @@ def _validated(kind: type[R], contents: Any, place: str) -> R:
 @cache
 def trials() -> dict[str, TrialRecord]:
     """Every trial record, by id."""
-    from afterglow.data.schema import TrialRecord
+    from afterglow.data.trial_schema import TrialRecord
 
     records: dict[str, TrialRecord] = {}
     for name in data_files("trials"):
@@ -130,7 +132,7 @@ def record(name: str) -> ParameterRecord:
 @cache
 def fit_rows() -> tuple[FitRow, ...]:
     """The declared list of outcome rows that are fitted or kept for checking, one entry a row."""
-    from afterglow.data.schema import FitFile, FitRow
+    from afterglow.data.fit_schema import FitFile, FitRow
 
     place = "data/fit_rows.yaml"
     listed: list[FitRow] = []

@@ -28,7 +28,7 @@ def measurement() -> dict[str, float]:
 
 
 def parameter_draws(count: int, seed: int) -> list[dict[str, float]]:
-    """Draws of the fitted numbers from the normal approximation at the optimum (on the log scale), bounded to 2.5 SD.
+    """Draws of the fitted numbers: normal around the optimum on the log scale, none further out than 2.5 SD.
 
     Names are full parameter names, and "measurement.<name>" for rater noise and fluctuation. Empty before the first fit.
     """

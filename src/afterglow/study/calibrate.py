@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterglow.data import fit_rows, fit_version, read_yaml, trial
-from afterglow.data.schema import MEASURES, FitRow
+from afterglow.data.fit_schema import FitRow
+from afterglow.data.outcome_schema import MEASURES
 from afterglow.lang import FlatModel
 from afterglow.simulate import compiled
 from afterglow.study.trials import Laboratory, Noise, predict

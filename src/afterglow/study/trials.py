@@ -18,7 +18,8 @@ from scipy.special import ndtr
 from afterglow.clinic import scale
 from afterglow.clinic.course import parse_course
 from afterglow.clinic.population import Population, load_population
-from afterglow.data.schema import Condition, Outcome, RelapseRule, SimulatedArm, TrialRecord
+from afterglow.data.outcome_schema import Condition, Outcome
+from afterglow.data.trial_schema import RelapseRule, SimulatedArm, TrialRecord
 from afterglow.simulate import Arm
 
 FloatArray = NDArray[np.float64]

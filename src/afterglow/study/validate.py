@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from afterglow.data import fit_rows, trial, trials
+from afterglow.data.fit_schema import FitRow
 from afterglow.data.fitted import fit_record, measurement, parameter_draws
-from afterglow.data.schema import MEASURES, FitRow, Outcome
+from afterglow.data.outcome_schema import MEASURES, Outcome
 from afterglow.study.trials import Laboratory, Noise, predict
 
 COLUMNS = [

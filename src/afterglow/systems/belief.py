@@ -1,7 +1,7 @@
 """Belief and prediction error: a negative belief about oneself that is held by precision and corrected by new evidence.
 
-Rescorla-Wagner learning in continuous time. Fast synaptic gain and the plasticity window raise precision (the weight of a
-prediction error) and shift what the world seems to say; therapy gives the new evidence.
+Rescorla-Wagner learning in continuous time. Fast synaptic gain and the plasticity window raise precision (the weight of
+a prediction error) and shift what the world seems to say; therapy gives the new evidence.
 """
 
 from afterglow.lang import Input, Output, Param, State, System, lognormal, maximum

@@ -1,8 +1,8 @@
 """Expectancy: what a person believes they got, and what being in care does.
 
-Each session sets expectancy anew, to a level that depends on what is given and told; dissociation tells the person that it
-was the drug (unblinding). The day of a session lifts mood for some hours whatever is given. Care itself - visits, ratings,
-hope - brings relief over weeks. All relief is on the log scale: symptoms are multiplied by exp(-relief).
+Each session sets expectancy anew, to a level that depends on what is given and told; dissociation tells the person that
+it was the drug (unblinding). The day of a session lifts mood for some hours whatever is given. Care itself - visits,
+ratings, hope - brings relief over weeks. All relief is on the log scale: symptoms are multiplied by exp(-relief).
 """
 
 from afterglow.lang import Input, Output, Param, State, System, lognormal, to

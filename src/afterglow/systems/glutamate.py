@@ -1,7 +1,7 @@
-"""Glutamate surge: interneurons fall silent, prefrontal glutamate rises for an hour or two, and a slow suppressor ends it.
+"""Glutamate surge: interneurons fall silent, prefrontal glutamate rises for an hour or two, a slow suppressor ends it.
 
-The suppressor (an incoherent feed-forward loop) also prevents a second surge when the concentration after a high dose falls back
-through the optimal range.
+The suppressor (an incoherent feed-forward loop) also prevents a second surge when the concentration after a high dose
+falls back through the optimal range.
 """
 
 from afterglow.lang import Input, Output, Param, State, System, where

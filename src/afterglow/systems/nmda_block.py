@@ -1,7 +1,7 @@
-"""NMDA-receptor block: tonic receptors of interneurons are blocked at low, synaptic receptors of pyramidal cells at high exposure.
+"""NMDA-receptor block: tonic receptors of interneurons at low exposure, synaptic ones of pyramidal cells at high.
 
-Two sites with different affinities are what makes the dose-response an inverted U: the first lets glutamate through, the second
-shuts it off again.
+Two sites with different affinities are what makes the dose-response an inverted U: the first lets glutamate through,
+the second shuts it off again.
 """
 
 from afterglow.lang import Input, Output, Param, System, hill, lognormal

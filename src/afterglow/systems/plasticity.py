@@ -1,6 +1,6 @@
-"""AMPA, BDNF and TrkB: the surge, through open synapses, releases BDNF; TrkB starts translation; spines are built hours later.
+"""AMPA, BDNF and TrkB: the surge, through open synapses, releases BDNF, TrkB starts translation, and spines follow.
 
-Direct binding of ketamine to TrkB is part of the equations with weight 0; the variant `direct-trkb` gives it its weight.
+Direct binding of ketamine to TrkB stands in the equations with weight 0; the variant `direct-trkb` gives it another.
 """
 
 from afterglow.lang import Input, Output, Param, State, System, hill

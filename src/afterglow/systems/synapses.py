@@ -1,7 +1,7 @@
-"""Synapses: a fast gain that needs no spines, nascent and stable spines, and a window in which synapses learn more easily.
+"""Synapses: a fast gain that needs no spines, nascent and stable spines, and a window in which synapses learn easily.
 
-Mood turns with the fast gain within hours; spines follow half a day later and carry the effect on. Stress and inflammation cost
-stable spines.
+Mood turns with the fast gain within hours; spines follow half a day later and carry the effect on. Stress and
+inflammation cost stable spines.
 """
 
 from afterglow.lang import Input, Output, Param, State, System, lognormal

@@ -1,4 +1,4 @@
-"""Rival mechanisms as small declared differences from the base model, so that they can be scored against the same data."""
+"""Rival mechanisms as small declared differences from the base model, to be scored against the same data."""
 
 from __future__ import annotations
 
