@@ -1,4 +1,4 @@
-"""What must follow from the equations, read from result tables alone: drug minus its matched control, population mean, MADRS."""
+"""What must follow from the equations, read from result tables alone: drug minus control, population mean, MADRS."""
 
 import numpy as np
 import pytest

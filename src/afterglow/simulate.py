@@ -131,7 +131,7 @@ def compiled(variant: str | None = None, rtol: float = 1e-5, threads: int | None
     """The whole model (or a variant), compiled; machine code comes from the cache where it can."""
     model = whole(variant)
     known = {p.name for p in model.parts.values()}
-    fitted = {k: v for k, v in fitted_values().items() if k.split(".")[0] in known}
+    fitted = {k: v for k, v in fitted_values(variant).items() if k.split(".")[0] in known}
     model.fixed = {**fitted, **model.fixed}
     prog = program(model.flatten())
     return Compiled(model, prog, Engine(vector_code(prog), prog.sizes, rtol, threads))
@@ -248,7 +248,7 @@ class Arm:
         # Whole groups of lanes are always simulated, with real people in them, so that one more patient changes
         # nobody's step size.
         self.who = range(-(-patients // LANES) * LANES)
-        self.model = compiled(variant, rtol)
+        self.model, self.variant = compiled(variant, rtol), variant
         if population is None or isinstance(population, Population):
             self.people = (population or load_population()).draw(seed, replicate, self.who)
         else:
@@ -396,7 +396,7 @@ class Arm:
         """Measured scores [patients, visits] on a scale, from true MADRS at the first visits."""
         true = scale.convert(madrs, self.baseline[:, None], name)
         times = self.time_h[self.visit_index][: madrs.shape[1]]
-        return scale.measure(true, times, self.who, self.seed, self.replicate, name, **measurement())
+        return scale.measure(true, times, self.who, self.seed, self.replicate, name, **measurement(self.variant))
 
     def _result(self, values: FloatArray) -> CourseRun:
         n = self.asked
@@ -435,6 +435,6 @@ class Arm:
         ]
         if not parts:
             return pd.DataFrame(columns=columns)
-        doses = pd.concat(parts)[columns]
-        doses = doses[doses["patient"] < n].astype({"session": int})
+        doses = pd.concat(parts).reindex(columns=columns).astype({"session": int})
+        doses = doses.loc[lambda table: table["patient"] < n]
         return doses.sort_values(["patient", "time_h", "drug"], kind="stable", ignore_index=True)

@@ -82,7 +82,7 @@ def test_more_patients_change_nobody():
 
 def test_draws_of_the_parameters_widen_the_intervals(monkeypatch):
     draws = [{"mood.weight_fast": share, "measurement.rater_sd": 99.0} for share in (0.05, 0.4, 0.9)]
-    monkeypatch.setattr("afterglow.data.fitted.parameter_draws", lambda _count, _seed: draws)
+    monkeypatch.setattr("afterglow.data.fitted.parameter_draws", lambda _count, _seed, _variant: draws)
     narrow, wide = compare("iv-single", patients=40), compare("iv-single", patients=40, draws=3)
     width = [(one.tables["arms"]["mean_hi90"] - one.tables["arms"]["mean_lo90"]).iloc[-1] for one in (narrow, wide)]
     assert width[1] > 2 * width[0]

@@ -76,8 +76,9 @@ class Program:
 def program(model: FlatModel) -> Program:
     """Number a flat model's states and parameters and add an infusion rate to every state that doses can reach.
 
-    Exponents that are the same in everybody become numbers: a power with a known exponent is a few multiplications, one with
-    a parameter costs as much as the rest of an equation. Such a parameter has no slot; change it by compiling another model.
+    Exponents that are the same in everybody become numbers: a power with a known exponent is a few multiplications, one
+    with a parameter costs as much as the rest of an equation. Such a parameter has no slot; change it by compiling
+    another model.
     """
     exponents = _shared_exponents(model)
     known: dict[Expr, Expr] = {model.params[name]: const(model.values[name], None) for name in exponents}

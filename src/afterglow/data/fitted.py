@@ -1,4 +1,8 @@
-"""Fitted parameter values: what the shipped fit says, with the command that made it."""
+"""Fitted parameter values: what the shipped fits say, with the commands that made them.
+
+`data/fit/first_fit.yaml` belongs to the base model. A rival mechanism that was fitted with the same freedom has a fit of its own
+(`data/fit/inert_fit.yaml`); a variant without one runs on the base model's values.
+"""
 
 from __future__ import annotations
 
@@ -8,35 +12,47 @@ from typing import Any
 
 
 @cache
-def fit_record() -> dict[str, Any]:
-    """The shipped fit (`data/fit/first_fit.yaml`): command, seed, rows, values, errors. Empty before the first fit."""
+def fit_record(variant: str | None = None) -> dict[str, Any]:
+    """The shipped fit of the base model or a variant: command, seed, rows, values, errors. Empty before the first fit."""
     import yaml
 
-    path = files("afterglow.data").joinpath("fit/first_fit.yaml")
-    return yaml.safe_load(path.read_text("utf-8")) if path.is_file() else {}
+    folder = files("afterglow.data").joinpath("fit")
+    for name in (f"{variant}_fit.yaml", "first_fit.yaml"):
+        path = folder.joinpath(name)
+        if path.is_file():
+            return yaml.safe_load(path.read_text("utf-8"))
+    return {}
 
 
-def fitted_values() -> dict[str, float]:
+@cache
+def drug_share() -> dict[str, Any]:
+    """The drug's own share of an infusion's effect (`data/fit/drug_share.yaml`, made by `study.drug_share`)."""
+    import yaml
+
+    return yaml.safe_load(files("afterglow.data").joinpath("fit/drug_share.yaml").read_text("utf-8"))
+
+
+def fitted_values(variant: str | None = None) -> dict[str, float]:
     """Fitted typical values by full parameter name, e.g. "synapses.tau_fast"."""
-    return {name: entry["value"] for name, entry in fit_record().get("parameters", {}).items()}
+    return {name: entry["value"] for name, entry in fit_record(variant).get("parameters", {}).items()}
 
 
-def measurement() -> dict[str, float]:
+def measurement(variant: str | None = None) -> dict[str, float]:
     """Rater SD and SD of week-scale fluctuation (MADRS points), and its time constant (d)."""
     start = {"rater_sd": 3.5, "fluctuation_sd": 9.0, "fluctuation_tau_d": 6.4}
-    return start | {name: entry["value"] for name, entry in fit_record().get("measurement", {}).items()}
+    return start | {name: entry["value"] for name, entry in fit_record(variant).get("measurement", {}).items()}
 
 
-def parameter_draws(count: int, seed: int) -> list[dict[str, float]]:
+def parameter_draws(count: int, seed: int, variant: str | None = None) -> list[dict[str, float]]:
     """Draws of the fitted numbers: normal around the optimum on the log scale, none further out than 2.5 SD.
 
-    Names are full parameter names, and "measurement.<name>" for rater noise and fluctuation. Empty before the first fit.
+    Names are full parameter names, and "measurement.<name>" for rater noise and fluctuation. Empty before a fit.
     """
     import numpy as np
 
     from afterglow import streams
 
-    record = fit_record()
+    record = fit_record(variant)
     if not record:
         return []
     names = record["covariance_of"]

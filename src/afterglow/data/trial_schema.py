@@ -155,7 +155,7 @@ class Simulate(Record):
     )
     rules: Rules = Rules()
     arms: list[SimulatedArm] = Field(min_length=1)
-    assumed: list[Assumption] = []
+    assumed: list[Assumption] = Field(default=[], description="what the paper does not say and is taken")
 
 
 class TrialRecord(Record):

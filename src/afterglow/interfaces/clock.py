@@ -21,6 +21,7 @@ from afterglow.study.tables import QUANTILES, intakes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from afterglow.clinic.course import Course
     from afterglow.interfaces.canvas import FloatArray, Panel, Picture, Sheet
@@ -113,7 +114,7 @@ class Column:
         self.present = self._present()
         self.unfelt = self._unfelt()
 
-    def _values(self, row: Row) -> FloatArray | None:
+    def _values(self, row: Row) -> NDArray[np.floating] | None:
         if row.quantity not in QUANTITIES:
             return None
         values = read(self.run, row.quantity)
@@ -131,7 +132,7 @@ class Column:
         found = np.quantile(values[self.fine], list(QUANTILES.values()), axis=0)
         return dict(zip(QUANTILES, found, strict=True))
 
-    def _daily(self, values: FloatArray) -> FloatArray:
+    def _daily(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """Means of the day after the first one: daily doses make ripples that no log clock can show."""
         late = self.run.time_h >= 24
         twice = [read_at(self.run.time_h, values, self.run.time_h[late] + shift) for shift in (-6.0, 6.0)]

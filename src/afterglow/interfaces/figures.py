@@ -181,12 +181,12 @@ def outcomes(runs: Runs, table: pd.DataFrame, interval_words: str) -> Picture:
 
 
 def safety(runs: Runs) -> Picture:
-    """The worst dissociation, blood pressure rise and nausea of each patient."""
+    """The worst dissociation and blood pressure rise of each patient, and nausea in any session."""
     panels, rows = [], []
     for name in ("cadss", "systolic", "nausea"):
         quantity, marks = QUANTITIES[name], []
         for run in active(runs):
-            worst = tables.worst(run, name)
+            worst = tables.ever(run, name) if name == "nausea" else tables.worst(run, name)
             if worst is None:
                 continue
             found = {

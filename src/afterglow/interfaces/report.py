@@ -145,7 +145,7 @@ def _cells(line: Line) -> dict[str, tuple[str, str]]:
         "Half have responded by": (days(line.half_by_d), ""),
         "Relapse of responders": (percent(line.relapse), again),
         "Worst dissociation (CADSS)": (whole(line.cadss), above),
-        "Nausea, worst session": (percent(line.nausea), ""),
+        "Nausea in any session": (percent(line.nausea), ""),
     }
 
 
@@ -170,7 +170,7 @@ def _trust(comparison: Comparison, facts: Facts) -> str:
     listed = "".join(f"<div><dt>{escape(name)}</dt><dd>{_prose(text)}</dd></div>" for name, text in entries.items())
     return (
         '<section id="trust" class="trust"><h2>How far to trust it</h2>'
-        f"<p><strong>{escape(words.DRUG_SHARE_SHORT)}</strong> {_prose(words.DRUG_SHARE)}</p>"
+        f"<p><strong>{escape(words.DRUG_SHARE_SHORT)}</strong> {_prose(words.drug_share())}</p>"
         f"<dl>{listed}</dl></section>"
     )
 

@@ -46,14 +46,6 @@ CAPTIONS = {
 }
 
 DRUG_SHARE_SHORT = "How much of the effect is the drug itself is not known."
-DRUG_SHARE = (
-    "In trials most people notice whether they got ketamine, and then expect more. When a chain like this one is "
-    "fitted to the published trials, a drug part of 3 % of the baseline score after a day and one of 20 % explain "
-    "them about equally well; with the drug's action switched off and unblinding left free, the fit is nearly as "
-    "good. So every difference on this page holds an assumed share of drug within that bracket, and unblinding can"
-    " stand in for the rest. Only masked trials can tell them apart. `--variant inert` runs the rival in which the"
-    " drug does nothing but reveal itself."
-)
 NOT_A_PERSON = (
     "Bands show how much virtual patients differ, as far as the model holds their differences. They are not the "
     "odds of any real person."
@@ -69,7 +61,7 @@ MISSING = (
 LEGEND = (
     "− control: course minus its matched control. half by: day by which half have responded. relapse: of responders. "
     "CADSS: worst dissociation, mean (1 in 20 has more). mmHg: rise of systolic pressure that 1 in 20 exceeds. "
-    "nausea: in the worst session."
+    "nausea: in any of the sessions (tablets taken daily have none here; their nausea is not modelled)."
 )
 COUNTING = (
     "Response, remission and relapse are counted on measured scores, which go up and down from week to week as in "
@@ -109,3 +101,20 @@ def signed(value: float, digits: int = 1) -> str:
     """A number with its sign, a true minus, and no minus zero."""
     text = f"{abs(value):.{digits}f}"
     return text if float(text) == 0 else ("−" if value < 0 else "+") + text
+
+
+def drug_share() -> str:
+    """What the fits say of the drug's own share, with their numbers."""
+    from afterglow.data.fitted import drug_share as record
+
+    found = record()
+    share, low, high = found["percent_of_baseline_at_24_h"], found["lo90"], found["hi90"]
+    return (
+        "In trials most people notice whether they got ketamine, and then expect more. The fit gives the drug itself "
+        f"{share:.0f} % of the baseline score a day after one infusion ({low:.0f} to {high:.0f} %, 90 % interval of the "
+        "fit). But a rival in which the drug does nothing except reveal itself (unblinding) was fitted to "
+        f"the same {found['rows']} published numbers and misses them little more (loss {found['data_loss_inert']:.0f} against "
+        f"{found['data_loss']:.0f}). So the drug's share lies anywhere between nothing and that interval, every difference "
+        "here holds an assumed share, and only masked trials can tell. `--variant inert` shows the same courses under "
+        "the rival."
+    )

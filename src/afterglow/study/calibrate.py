@@ -2,9 +2,9 @@
 
     afterglow calibrate --patients 256 --seed 1 --out data/fit
 
-Non-linear least squares on log parameters with log-normal priors and a soft limit on the pull of single rows; common random numbers
-and integrated noise make the predictions smooth. The standard errors that come out are the curvature at the optimum, a first
-approximation; a calibration with a full posterior is a study of its own.
+Non-linear least squares on log parameters with log-normal priors and a soft limit on the pull of single rows; common
+random numbers and integrated noise make the predictions smooth. The standard errors that come out are the curvature at
+the optimum, a first approximation; a calibration with a full posterior is a study of its own.
 """
 
 from __future__ import annotations
@@ -100,9 +100,8 @@ class Problem:
         low, high = np.array([f.bounds for f in self.free]).T
         start = np.array([f.start for f in self.free])
         self.low, self.high = np.log(np.maximum(low, 1e-6) / start), np.log(high / start)
-        self.rows = [
-            r for r, p in zip(rows, self._predict(rows, np.zeros(len(self.free))), strict=True) if p is not None
-        ]
+        at_start = self._predict(rows, np.zeros(len(self.free)))
+        self.rows = [r for r, p in zip(rows, at_start, strict=True) if p is not None]
         self.silent = [r for r in rows if r not in self.rows]
         self.observed = np.array([on_scale(r, r.outcome.value) for r in self.rows])
         self.se = np.array([standard_error(r) or math.nan for r in self.rows])
@@ -195,7 +194,7 @@ def fit(
     return Fit(
         free=problem.free,
         x=x,
-        covariance=np.linalg.inv(jacobian.T @ jacobian),
+        covariance=np.asarray(np.linalg.inv(jacobian.T @ jacobian), dtype=np.float64),
         rows=problem.rows,
         observed=problem.observed,
         predicted=predicted,

@@ -37,7 +37,10 @@ _ESTIMATES = {
     "cadss_worst_p95": ("points", "highest dissociation score, exceeded by one patient in 20"),
     "systolic_worst": ("mmHg", "highest rise of systolic blood pressure of each patient, mean"),
     "systolic_worst_p95": ("mmHg", "highest rise of systolic blood pressure, exceeded by one patient in 20"),
-    "nausea": ("fraction", "chance of nausea in the worst session, mean of the patients"),
+    "nausea": (
+        "fraction",
+        "chance of nausea in any session of the course, mean of the patients; empty where there are no sessions",
+    ),
 }
 _TRAJECTORIES = {
     "quantity": ("", "what is followed; see the section quantities"),

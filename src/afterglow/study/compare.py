@@ -278,7 +278,7 @@ class _Study:
         self.asked, self.loaded, self.progress = asked, loaded, progress
         self.arms = [arm for course in loaded for arm in (course, course.control()) if arm is not None]
         self.options = {"weeks": asked.weeks, "seed": asked.seed, "variant": asked.variant, "population": population}
-        found = parameter_draws(draws, asked.seed) if draws > 1 else []
+        found = parameter_draws(draws, asked.seed, asked.variant) if draws > 1 else []
         self.draws = [{k: v for k, v in one.items() if not k.startswith("measurement.")} for one in found]
         self.done, self.total = 0.0, 1.0
 

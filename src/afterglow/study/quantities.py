@@ -23,7 +23,7 @@ class HasValues(Protocol):
         ...
 
     @property
-    def values(self) -> Mapping[str, NDArray[np.float64]]:
+    def values(self) -> Mapping[str, NDArray[np.floating]]:
         """Name -> array [patients, times]."""
         ...
 
@@ -68,7 +68,7 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("madrs", "Depression score (MADRS)", "points", "mood", ("mood.madrs",)),
         Quantity("cadss", "Dissociation (CADSS)", "points", "safety", ("acute_effects.cadss",)),
         Quantity("systolic", "Rise of systolic blood pressure", "mmHg", "safety", ("acute_effects.systolic_rise",)),
-        Quantity("nausea", "Chance of nausea", "%", "safety", ("acute_effects.nausea_risk",), 100),
+        Quantity("nausea", "Chance of nausea in any session", "%", "safety", ("acute_effects.nausea_risk",), 100),
         Quantity("sedation", "Sedation", "%", "safety", ("acute_effects.sedation",), 100),
         Quantity("bladder", "Bladder load", "1", "safety", ("long_term_safety.bladder_load",)),
     )
@@ -81,7 +81,7 @@ FIGURES = (
 )  # fmt: skip
 
 
-def read(run: HasValues, name: str, at: NDArray[np.float64] | None = None) -> NDArray[np.float64] | None:
+def read(run: HasValues, name: str, at: NDArray[np.float64] | None = None) -> NDArray[np.floating] | None:
     """The quantity in a run, array [patients, times] in its unit; None when the run does not hold it.
 
     Args:
@@ -97,7 +97,7 @@ def read(run: HasValues, name: str, at: NDArray[np.float64] | None = None) -> ND
     return values if at is None or np.array_equal(at, run.time_h) else read_at(run.time_h, values, at)
 
 
-def read_at(time_h: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
+def read_at(time_h: NDArray[np.float64], values: NDArray[np.floating], at: NDArray[np.float64]) -> NDArray[np.floating]:
     """Values [patients, times] at other times: straight lines between, the ends kept."""
     after = np.clip(np.searchsorted(time_h, at), 1, len(time_h) - 1)
     before = after - 1

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from afterglow.clinic import outcome, scale
+from afterglow.clinic.regimen import SESSION_H
 from afterglow.study import intervals
 from afterglow.study.quantities import QUANTITIES, read
 
@@ -281,14 +282,33 @@ def worst(run: CourseRun, name: str) -> FloatArray | None:
     return values[fine].max(axis=1) if values is not None and fine.any() else None
 
 
+def ever(run: CourseRun, name: str) -> FloatArray | None:
+    """Each patient's chance of an event in any of their sessions, in the quantity's unit; None where there are no sessions.
+
+    The chance in one session is that at its worst moment; sessions count as independent of each other.
+    """
+    risk = read(run, name)
+    fine = run.status == 0
+    if risk is None or not len(run.doses) or not fine.any():
+        return None
+    factor = QUANTITIES[name].factor
+    none = np.ones(len(risk))
+    for _, session in run.doses.groupby("session"):
+        who = session["patient"].unique()
+        start = session["time_h"].min()
+        inside = (run.time_h >= start) & (run.time_h <= start + SESSION_H)
+        if inside.any():
+            none[who] *= 1 - risk[who][:, inside].max(axis=1) / factor
+    return factor * (1 - none[fine])
+
+
 def _safety(run: CourseRun) -> dict[str, float]:
-    """Worst moments: mean over patients, and what one patient in 20 exceeds."""
+    """Worst moments (mean over patients, and what one patient in 20 exceeds), and nausea in any session."""
     row: dict[str, float] = {}
-    for name in ("cadss", "systolic", "nausea"):
+    for name in ("cadss", "systolic"):
         found = worst(run, name)
         found = np.array([np.nan]) if found is None else found
-        if name == "nausea":
-            row["nausea"] = float(found.mean()) / QUANTITIES[name].factor
-        else:
-            row |= {f"{name}_worst": float(found.mean()), f"{name}_worst_p95": float(np.quantile(found, 0.95))}
+        row |= {f"{name}_worst": float(found.mean()), f"{name}_worst_p95": float(np.quantile(found, 0.95))}
+    nausea = ever(run, "nausea")
+    row["nausea"] = np.nan if nausea is None else float(nausea.mean()) / QUANTITIES["nausea"].factor
     return row

@@ -1,8 +1,8 @@
 """Simulate a trial record under its own design and predict the numbers that it published.
 
-Means, SDs, response and remission rates are integrated over rater noise and fluctuation (no sampling noise, smooth in the
-parameters); outcomes that depend on a path of visits (relapse, time to response, patients selected by their scores) are read from
-sampled scores.
+Means, SDs, response and remission rates are integrated over rater noise and fluctuation: no sampling noise, smooth in
+the parameters. Outcomes that depend on a path of visits (relapse, time to response, patients selected by their scores)
+are read from sampled scores.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,21 @@ from afterglow.data.trial_schema import RelapseRule, SimulatedArm, TrialRecord
 from afterglow.simulate import Arm
 
 FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+Key = tuple[tuple[str, float], ...]
+# Measures that are read from sampled scores.
 SAMPLED = frozenset(
-    {"relapse", "relapse_median_days", "relapse_q1_days", "relapse_q3_days", "hazard_ratio", "remission_median_days",
-     "median_infusions_to_response"}
-)  # fmt: skip
+    {
+        "relapse",
+        "relapse_median_days",
+        "relapse_q1_days",
+        "relapse_q3_days",
+        "hazard_ratio",
+        "remission_median_days",
+        "median_infusions_to_response",
+    }
+)
+# Measures in points of the row's scale.
+IN_POINTS = frozenset({"mean", "sd", "change", "change_sd", "difference"})
 # Adverse events that the model knows: event -> output with a person's risk in a session, read at its worst moment.
 EVENTS = {
     "nausea": "acute_effects.nausea_risk",
@@ -39,8 +50,9 @@ DIRECT = {
     "systolic mmHg": "acute_effects.systolic_rise",
     "diastolic mmHg": "acute_effects.diastolic_rise",
 }
-KEPT_RUNS = 3
+KEPT_RUNS = 3  # a fit moves one parameter at a time, and many leave an arm unchanged
 PEAK_H = (20 / 60, 40 / 60, 1.0, 1.5)  # when acute effects are looked at after a dose, h
+REMISSION_VISITS_D = (1, 4, 8, 11, 15, 18, 22, 25, 28, 39, 53, 67, 90)  # visits that see a first remission, days
 
 
 @dataclass(frozen=True)
@@ -69,14 +81,14 @@ class TrialArm:
         rows = [row for row in trial.answered() if design.arm in (row.arm, row.versus)]
         self.events = sorted({EVENTS[r.event] for r in rows if r.measure == "ae_rate" and r.event in EVENTS})
         self.direct = sorted({DIRECT[r.scale] for r in rows if r.scale in DIRECT})
-        times = {0.0, *(row.time_h for row in rows if row.time_h), *(row.from_h for row in rows if row.from_h)}
+        times = {0.0, *(r.time_h for r in rows if r.time_h), *(r.from_h for r in rows if r.from_h)}
         conditions = [*(design.select or []), *(c for r in rows for c in r.among or [])]
         times |= {t for c in conditions for t in c.times_h}
         if self.rules.relapse is not None:
             r = self.rules.relapse
             times |= set(np.arange(r.from_h, r.until_h + r.every_h / 2, r.every_h))
         if any(row.measure == "remission_median_days" for row in rows):
-            times |= {24.0 * d for d in (1, 4, 8, 11, 15, 18, 22, 25, 28, 39, 53, 67, 90)}
+            times |= {24.0 * d for d in REMISSION_VISITS_D}
         if any(row.measure == "fraction_of_week6" for row in rows):
             times.add(1008.0)
         course = parse_course(trial.course_data(design.arm), f"{trial.id}/{design.arm}")
@@ -91,13 +103,12 @@ class TrialArm:
             outputs=["mood.madrs", *self.events, *self.direct], visits_h=self.times.tolist(), extra_h=peaks, rtol=1e-4,
         )  # fmt: skip
         self.seed = seed
-
         self.inert: set[str] = set()  # parameters that are known to change nothing in this arm
-        self._kept: dict[tuple[float, ...], tuple[FloatArray, dict[str, FloatArray], dict[str, FloatArray]]] = {}
+        self._kept: dict[Key, tuple[FloatArray, dict[str, FloatArray], dict[str, FloatArray]]] = {}
 
     def simulate(self, typical: Mapping[str, float] | None, noise: Noise) -> SimulatedTrialArm:
-        """Run the arm at these parameter values; the last few runs are kept, as a fit moves one parameter at a time."""
-        key = tuple(v for k, v in sorted((typical or {}).items()) if k not in self.inert)
+        """Run the arm at these parameter values; the last few runs are kept."""
+        key = self._key(typical or {})
         if key not in self._kept:
             values = self.arm.trajectories(typical)
             at_visits = values[:, self.arm.visit_index]
@@ -114,16 +125,20 @@ class TrialArm:
 
     def learn_inert(self, name: str, one: Mapping[str, float], other: Mapping[str, float]) -> None:
         """Remember that a parameter changes nothing here, from two runs that differ in it alone."""
-        runs = []
-        for typical in (one, other):
-            key = tuple(v for k, v in sorted(typical.items()) if k not in self.inert)
-            runs.append(self._kept.get(key))
-        if runs[0] is not None and runs[1] is not None and np.array_equal(runs[0][0], runs[1][0], equal_nan=True):
+        first, second = (self._kept.get(self._key(typical)) for typical in (one, other))
+        if first is not None and second is not None and np.array_equal(first[0], second[0], equal_nan=True):
             self.inert.add(name)
             self._kept.clear()
 
+    def _key(self, typical: Mapping[str, float]) -> Key:
+        """What a run depends on."""
+        return tuple((name, value) for name, value in sorted(typical.items()) if name not in self.inert)
+
     def _ever(self, risk: FloatArray) -> FloatArray:
-        """Chance of an event in any session, [patients], from the risk [patients, times]: sessions count as independent."""
+        """Chance of an event in any session, [patients], from the risk [patients, times].
+
+        Sessions count as independent.
+        """
         none = np.ones(len(risk))
         for s in self.sessions:
             inside = (self.arm.time_h >= s) & (self.arm.time_h <= s + PEAK_H[-1] + 1e-6)
@@ -150,17 +165,15 @@ class SimulatedTrialArm:
     @cached_property
     def sampled(self) -> FloatArray:
         """Measured MADRS at all times, [patients, times]."""
-        n = self.noise
+        noise = self.noise
         return scale.measure(
             self.madrs,
             self.of.times,
             self.of.arm.who,
             self.of.seed,
-            0,
-            "MADRS",
-            n.rater_sd,
-            n.fluctuation_sd,
-            n.fluctuation_tau_d,
+            rater_sd=noise.rater_sd,
+            fluctuation_sd=noise.fluctuation_sd,
+            fluctuation_tau_d=noise.fluctuation_tau_d,
         )
 
     def selected(self, conditions: Iterable[Condition] | None) -> FloatArray:
@@ -228,10 +241,21 @@ class SimulatedTrialArm:
         if rule.at_least_fraction is not None:
             limit = np.maximum(limit, rule.at_least_fraction * self.sampled[w > 0, 0])
         bad = scores >= limit[:, None]
-        runs = np.lib.stride_tricks.sliding_window_view(bad, rule.visits, axis=1).all(axis=2)
+        runs = np.all(np.lib.stride_tricks.sliding_window_view(bad, rule.visits, axis=1), axis=2)
         first = np.where(runs.any(axis=1), runs.argmax(axis=1) + rule.visits - 1, -1)
         days = (self.of.times[chosen] - rule.from_h) / 24
         return np.where(first >= 0, days[first], np.inf)
+
+
+# Measures of one arm at one time.
+SINGLE = {
+    "mean": SimulatedTrialArm.mean_score,
+    "sd": SimulatedTrialArm.sd,
+    "change": SimulatedTrialArm.change,
+    "change_sd": SimulatedTrialArm.change_sd,
+    "response": SimulatedTrialArm.response,
+    "remission": SimulatedTrialArm.remission,
+}
 
 
 def _clipped(mean: FloatArray, sd: float) -> tuple[FloatArray, FloatArray]:
@@ -244,8 +268,12 @@ def _clipped(mean: FloatArray, sd: float) -> tuple[FloatArray, FloatArray]:
 def _population(trial: TrialRecord, design: SimulatedArm) -> Population:
     """The default population moved to the trial's (or arm's) means and SDs."""
     assert trial.simulate is not None
-    p, o = trial.simulate.population, design.population
-    pick = lambda name: getattr(o, name) if o is not None and getattr(o, name) is not None else getattr(p, name)  # noqa: E731
+    whole_trial, arm = trial.simulate.population, design.population
+
+    def pick(name: str) -> Any:
+        own = getattr(arm, name, None)
+        return getattr(whole_trial, name) if own is None else own
+
     age = (pick("age_mean"), pick("age_sd") or 12.0) if pick("age_mean") is not None else None
     share = None if pick("pct_female") is None else pick("pct_female") / 100
     base = load_population("trd" if pick("trd") else "mdd")
@@ -271,22 +299,14 @@ def predict(row: Outcome, arms: Mapping[str, SimulatedTrialArm]) -> float | None
     if row.scale in DIRECT and t is not None:
         x = a.direct[DIRECT[row.scale]][:, int(np.searchsorted(a.of.times, t - 1e-6))]
         return float(x.std()) if row.measure.endswith("sd") else float(x.mean())
-    in_points = row.measure in ("mean", "sd", "change", "change_sd", "difference")
+    in_points = row.measure in IN_POINTS
     if t is None or (in_points and row.scale not in scale.names()):
         return None
-    ratio = scale.noise_ratio(row.scale) if in_points and row.scale else 1.0
-    single = {
-        "mean": a.mean_score, "sd": a.sd, "change": a.change, "change_sd": a.change_sd, "response": a.response, "remission": a.remission,
-    }  # fmt: skip
-    ratio = (
-        scale.noise_ratio(row.scale or "MADRS")
-        if row.measure in ("mean", "sd", "change", "change_sd", "difference")
-        else 1.0
-    )
+    ratio = scale.noise_ratio(row.scale or "MADRS") if in_points else 1.0
     if row.measure == "change" and row.from_h is not None:
         return ratio * (a.mean_score(t, w) - a.mean_score(row.from_h, w))
-    if row.measure in single:
-        return ratio * single[row.measure](t, w)
+    if row.measure in SINGLE:
+        return ratio * SINGLE[row.measure](a, t, w)
     if row.measure == "change_percent":
         return 100 * a.change(t, w) / float(np.average(a.baseline, weights=w))
     if b is None:
@@ -297,6 +317,7 @@ def predict(row: Outcome, arms: Mapping[str, SimulatedTrialArm]) -> float | None
 def _predict_contrast(
     row: Outcome, a: SimulatedTrialArm, b: SimulatedTrialArm, w: FloatArray, t: float, ratio: float
 ) -> float | None:
+    """Outcomes that compare two arms at a time, or over the times from `from_h` to it."""
     v = b.weights(row)
 
     def smd(time: float) -> float:
@@ -307,9 +328,8 @@ def _predict_contrast(
         case "difference":
             times = [t] if row.from_h is None else [x for x in a.of.times if row.from_h <= x <= t]
             return ratio * float(np.mean([a.change(x, w) - b.change(x, v) for x in times]))
-        case (
-            "smd" | "standardised_beta"
-        ):  # the coefficient of allocation on a standardised outcome is a difference in SDs
+        case "smd" | "standardised_beta":
+            # the coefficient of allocation on a standardised outcome is a difference in SDs
             if row.from_h is None:
                 return smd(t)
             return float(np.mean([smd(x) for x in a.of.times if row.from_h <= x <= t]))

@@ -1,8 +1,8 @@
 """Published against simulated: every trial record under its own design, misses included.
 
-`afterglow validate` prints the table and writes `validation.csv`. Rows that were fitted and rows kept for checking are told apart. The
-interval is what a trial of that size would show in nine of ten repetitions if the model were right: sampling error of the trial and, from
-draws of the fitted parameters, what the fit leaves open.
+`afterglow validate` prints the table and writes `validation.csv`. Rows that were fitted and rows kept for checking are
+told apart. The interval is what a trial of that size would show in nine of ten repetitions if the model were right:
+sampling error of the trial and, from draws of the fitted parameters, what the fit leaves open.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pandas as pd
 
 from afterglow.data import fit_rows, trial, trials
 from afterglow.data.fit_schema import FitRow
-from afterglow.data.fitted import fit_record, measurement, parameter_draws
+from afterglow.data.fitted import measurement, parameter_draws
 from afterglow.data.outcome_schema import MEASURES, Outcome
 from afterglow.study.trials import Laboratory, Noise, predict
 
@@ -34,10 +34,10 @@ COLUMNS = [
 ]
 
 
-def _noise(extra: dict[str, float] | None = None) -> Noise:
-    found = measurement() | {
-        k.removeprefix("measurement."): v for k, v in (extra or {}).items() if k.startswith("measurement.")
-    }
+def _noise(extra: dict[str, float], variant: str | None) -> Noise:
+    head = "measurement."
+    given = {k.removeprefix(head): v for k, v in extra.items() if k.startswith(head)}
+    found = measurement(variant) | given
     return Noise(found["rater_sd"], found["fluctuation_sd"], found["fluctuation_tau_d"])
 
 
@@ -71,18 +71,18 @@ def validate(
         progress: called with the share done.
 
     Returns:
-        One row a published number, columns `COLUMNS`; `z` is (predicted - observed) / observed_se. `predicted` is NaN where the model does
-        not speak of the number.
+        One row a published number, columns `COLUMNS`; `z` is (predicted - observed) / observed_se. `predicted` is NaN
+        where the model does not speak of the number.
     """
     chosen = [trial(n) for n in names] if names else [t for t in trials().values() if t.simulate is not None]
     laboratory = Laboratory(chosen, patients, seed, variant)
     roles = _roles()
     pairs = [(t, row) for t in chosen for row in t.answered()]
-    sets = [{}, *parameter_draws(draws, seed)] if draws else [{}]
+    sets = [{}, *parameter_draws(draws, seed, variant)] if draws else [{}]
     columns = []
     for k, values in enumerate(sets):
         typical = {n: v for n, v in values.items() if not n.startswith("measurement.")}
-        arms = laboratory.run(typical, _noise(values))
+        arms = laboratory.run(typical, _noise(values, variant))
         columns.append([_number(predict(row, arms[t.id])) for t, row in pairs])
         if progress:
             progress((k + 1) / len(sets))
@@ -112,37 +112,28 @@ def _line(name: str, row: Outcome, predicted: float, spread: float, role: str) -
         low, high = max(low, 0.0), min(high, 100.0)
     arm = row.arm if row.versus is None else f"{row.arm} v {row.versus}"
     event = f"{row.measure}: {row.event}" if row.event else row.measure
-    return dict(
-        zip(
-            COLUMNS,
-            (name, arm, _visit(row), row.scale or "", event, row.value, se, predicted, low, high, role, z),
-            strict=True,
-        )
-    )
+    values = (name, arm, _visit(row), row.scale or "", event, row.value, se, predicted, low, high, role, z)
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def score(table: pd.DataFrame) -> pd.DataFrame:
-    """How well it fits, by role: rows, share within two standard errors, coverage of the 90 % interval, mean absolute errors."""
-    known = table[table["predicted"].notna()]
+    """How well it fits, by role.
+
+    Rows, share within two standard errors, coverage of the 90 % interval, and mean absolute errors by measure.
+    """
+    known = table.dropna(subset=["predicted"])
+    roles, measures = known["role"].to_numpy(str), known["measure"].to_numpy(str)
+    observed, z = known["observed"].to_numpy(float), known["z"].to_numpy(float)
+    near = np.abs(z) <= 2
+    inside = (observed >= known["lo90"].to_numpy(float)) & (observed <= known["hi90"].to_numpy(float))
+    error = np.abs(known["predicted"].to_numpy(float) - observed)
     out = []
-    for role, part in known.groupby("role"):
-        inside = (part["observed"] >= part["lo90"]) & (part["observed"] <= part["hi90"])
-        error = (part["predicted"] - part["observed"]).abs()
-        mean = lambda measures, error=error, part=part: float(error[part["measure"].isin(measures)].mean())  # noqa: E731
-        out.append(
-            {
-                "role": role,
-                "rows": len(part),
-                "within_2_se": float((part["z"].abs() <= 2).mean()),
-                "coverage_90": float(inside.mean()),
-                "mae_change": mean(["change"]),
-                "mae_difference": mean(["difference"]),
-                "mae_response": mean(["response"]),
-            }
-        )
+    for role in sorted(set(roles.tolist())):
+        mine = roles == role
+        row = {"role": role, "rows": int(mine.sum())}
+        row |= {"within_2_se": float(near[mine].mean()), "coverage_90": float(inside[mine].mean())}
+        for measure in ("change", "difference", "response"):
+            of_measure = error[mine & (measures == measure)]
+            row[f"mae_{measure}"] = float(of_measure.mean()) if len(of_measure) else np.nan
+        out.append(row)
     return pd.DataFrame(out)
-
-
-def fitted() -> bool:
-    """Whether a fit is shipped."""
-    return bool(fit_record())

@@ -17,6 +17,7 @@ class Benzodiazepine(System):
     gut = State("mg", "diazepam in the gut", bounds=(0.0, inf), size=5.0)
     diazepam = State("mg", "diazepam in its central compartment", bounds=(0.0, inf), size=5.0)
     diazepam_tissue = State("mg", "diazepam in its peripheral compartment", bounds=(0.0, inf), size=5.0)
+    injected = State("mg", "midazolam in muscle or under the skin", bounds=(0.0, inf), size=1.0)
     midazolam = State("mg", "midazolam in its central compartment", bounds=(0.0, inf), size=1.0)
     midazolam_fast = State("mg", "midazolam in its fast peripheral compartment", bounds=(0.0, inf), size=1.0)
     midazolam_slow = State("mg", "midazolam in its slow peripheral compartment", bounds=(0.0, inf), size=1.0)
@@ -31,6 +32,8 @@ class Benzodiazepine(System):
     Q = Param(22.6, "L/h", "peripheral flow of diazepam", source="ku2018.Q")
     V2 = Param(56.5, "L", "peripheral volume of diazepam", source="ku2018.V2")
     CL_MID = Param(21.54, "L/h", "clearance of midazolam", source="brill2014.CL", spread=lognormal(cv=0.181))
+    F_INJ = Param(0.96, "1", "injected midazolam that reaches the circulation: nearly all of it", source="assumed")
+    KA_INJ = Param(3.0, "1/h", "absorption of injected midazolam: as ketamine under the skin", source="assumed")
     V1_MID = Param(22.3, "L", "central volume of midazolam at 80 kg", source="derived.midazolam_V1")
     Q_FAST = Param(79.8, "L/h", "flow to its fast peripheral compartment", source="brill2014.Q")
     Q_SLOW = Param(9.0, "L/h", "flow to its slow peripheral compartment", source="brill2014.Q2")
@@ -59,7 +62,8 @@ class Benzodiazepine(System):
     gut.dot = -KA * gut
     diazepam.dot = KA * gut - CL * c - Q * (c - c_tissue)
     diazepam_tissue.dot = Q * (c - c_tissue)
-    midazolam.dot = -CL_MID * m - Q_FAST * (m - m_fast) - Q_SLOW * (m - m_slow)
+    injected.dot = -KA_INJ * injected
+    midazolam.dot = KA_INJ * injected - CL_MID * m - Q_FAST * (m - m_fast) - Q_SLOW * (m - m_slow)
     midazolam_fast.dot = Q_FAST * (m - m_fast)
     midazolam_slow.dot = Q_SLOW * (m - m_slow)
     adaptation.dot = (tolerance * effect - adaptation) / tau
@@ -74,3 +78,4 @@ class Benzodiazepine(System):
     # how doses enter
     diazepam_oral = Route("diazepam, swallowed", {gut: F}, lag=LAG)
     midazolam_iv = Route("midazolam into a vein", {midazolam: 1.0})
+    midazolam_injected = Route("midazolam into a muscle or under the skin", {injected: F_INJ})

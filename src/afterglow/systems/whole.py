@@ -186,6 +186,7 @@ ROUTES: dict[tuple[str, str], tuple[tuple[str, float], ...]] = {
 ROUTES |= {(d, "oral"): ((f"{d}.oral", 1.0),) for d in ("escitalopram", "sertraline", "venlafaxine", "bupropion")}
 ROUTES[("diazepam", "oral")] = (("benzodiazepine.diazepam_oral", 1.0),)
 ROUTES[("midazolam", "iv")] = (("benzodiazepine.midazolam_iv", 1.0),)
+ROUTES |= {("midazolam", route): (("benzodiazepine.midazolam_injected", 1.0),) for route in ("im", "sc")}
 INERT = ("saline", "placebo-spray", "placebo-pill")
 
 # Which inputs of the model a column of a population sets.
