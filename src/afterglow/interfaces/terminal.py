@@ -12,10 +12,13 @@ from afterglow.interfaces.numbers import NEVER, Estimate, Line, days, lines, per
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Console
     from rich.table import Table
 
     from afterglow.errors import Fault
     from afterglow.study.compare import Comparison, Progress
+
+WIDE = 150  # columns of a long table in a file or a pipe
 
 
 def show(comparison: Comparison) -> None:
@@ -79,7 +82,6 @@ def _grid(first: str, *names: str) -> Table:
 def show_table(table: pd.DataFrame, title: str = "") -> None:
     """Print any frame as a plain table."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -89,13 +91,11 @@ def show_table(table: pd.DataFrame, title: str = "") -> None:
         grid.add_column(str(name), justify="right" if number else "left", overflow="fold")
     for record in table.itertuples(index=False):
         grid.add_row(*(Text(_value(value)) for value in record))
-    Console(highlight=False).print(grid)
+    _wide().print(grid)
 
 
 def show_validation(table: pd.DataFrame) -> None:
     """Published against simulated numbers; misses by more than two standard errors stand out."""
-    from rich.console import Console
-
     grid = _grid("trial", "arm", "when", "what", "published", "simulated (90 %)", "z", "use")
     for column in grid.columns[1:4]:
         column.justify = "left"
@@ -109,7 +109,15 @@ def show_validation(table: pd.DataFrame) -> None:
         what = f"{row['scale']} {row['measure']}".strip()
         numbers = (text.replace("-", "−") for text in (published, simulated))
         grid.add_row(row["trial"], row["arm"], row["visit"], what, *numbers, z, use)
-    Console(highlight=False).print(grid)
+    _wide().print(grid)
+
+
+def _wide() -> Console:
+    """A console for long tables: as wide as the terminal, or wide enough when the output goes to a file."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDE)
 
 
 def _none(value: float) -> bool:
