@@ -1,7 +1,7 @@
 """Fitted parameter values: what the shipped fits say, with the commands that made them.
 
-`data/fit/first_fit.yaml` belongs to the base model. A rival mechanism that was fitted with the same freedom has a fit of its own
-(`data/fit/inert_fit.yaml`); a variant without one runs on the base model's values.
+`data/fit/first_fit.yaml` belongs to the base model. A rival mechanism that was fitted with the same freedom has a fit
+of its own (`data/fit/inert_fit.yaml`); a variant without one runs on the base model's values.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 @cache
 def fit_record(variant: str | None = None) -> dict[str, Any]:
-    """The shipped fit of the base model or a variant: command, seed, rows, values, errors. Empty before the first fit."""
+    """The shipped fit of the base model or a variant: command, seed, rows, values, errors. Empty before a first fit."""
     import yaml
 
     folder = files("afterglow.data").joinpath("fit")

@@ -109,11 +109,12 @@ def drug_share() -> str:
 
     found = record()
     share, low, high = found["percent_of_baseline_at_24_h"], found["lo90"], found["hi90"]
+    interval = f"{low:.0f} to {high:.0f} %, 90 % interval of the fit"
     losses = f"{found['data_loss_inert']:.0f} against {found['data_loss']:.0f}"
     return (
         "In trials most people notice whether they got ketamine, and then expect more. The fit gives the drug itself "
-        f"{share:.0f} % of the baseline score a day after one infusion ({low:.0f} to {high:.0f} %, 90 % interval of the "
-        "fit). But a rival in which the drug does nothing except reveal itself (unblinding) was fitted to the same "
+        f"{share:.0f} % of the baseline score a day after one infusion ({interval}). But a rival in which the drug "
+        "does nothing except reveal itself (unblinding) was fitted to the same "
         f"{found['rows']} published numbers and misses them little more (loss {losses}). So the drug's share lies "
         "anywhere between nothing and that interval, every difference here holds an assumed share, and only masked "
         "trials can tell. `--variant inert` shows the same courses under the rival."

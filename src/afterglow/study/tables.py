@@ -283,7 +283,7 @@ def worst(run: CourseRun, name: str) -> FloatArray | None:
 
 
 def ever(run: CourseRun, name: str) -> FloatArray | None:
-    """Each patient's chance of an event in any of their sessions, in the quantity's unit; None where there are no sessions.
+    """Each patient's chance of an event in any of their sessions, in the quantity's unit; None without sessions.
 
     The chance in one session is that at its worst moment; sessions count as independent of each other.
     """
@@ -294,8 +294,8 @@ def ever(run: CourseRun, name: str) -> FloatArray | None:
     factor = QUANTITIES[name].factor
     none = np.ones(len(risk))
     for _, session in run.doses.groupby("session"):
-        who = session["patient"].unique()
-        start = session["time_h"].min()
+        who = np.unique(session["patient"].to_numpy(np.int64))
+        start = session["time_h"].to_numpy(np.float64).min()
         inside = (run.time_h >= start) & (run.time_h <= start + SESSION_H)
         if inside.any():
             none[who] *= 1 - risk[who][:, inside].max(axis=1) / factor
