@@ -47,7 +47,7 @@ class Stiff(System):
     k = Param(0.4, "1/h", "elimination", source="assumed")
     fast = Param(600.0, "1/h", "equilibration", source="assumed")
     half = Param(0.7, "1", "half effect", source="assumed")
-    n = Param(2.5, "1", "steepness", source="assumed")
+    n = Param(2.5, "1", "steepness", source="fitted")  # fitted: may differ between patients, so it keeps a slot
     gain = Param(3.0, "1", "gain", source="assumed")
     tau = Param(0.7, "h", "decay of the surge", source="assumed")
     tau_on = Param(0.3, "h", "onset of the brake", source="assumed")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from afterglow.compile.numpy_code import numpy_function
 from afterglow.compile.program import hoisted, program, tidy
-from afterglow.lang import Input, Model, Output, Param, Route, State, Symbol, System, evaluate, hill, tanh
+from afterglow.lang import Input, Model, Output, Param, Route, State, Symbol, System, evaluate, hill, lognormal, tanh
 from afterglow.lang.expr import order
 from random_expressions import SYMBOLS, expressions, points
 
@@ -28,20 +28,45 @@ class Chain(System):
     iv = Route("into a vein", {drug: 1.0})
 
 
-def chain():
+def chain(**exponent):
     m = Model("chain")
-    m.add(Chain, "c")
+    own = {"n": Param(2.5, "1", "steepness", **exponent)} if exponent else {}
+    m.add(Chain, "c", **own)
     return program(m.flatten())
+
+
+KEPT = [{"source": "fitted"}, {"source": "assumed", "spread": lognormal(omega=0.2)}]
 
 
 def test_slots_are_parameters_inputs_and_rates():
     p = chain()
-    assert p.slots == ("c.k", "c.half", "c.n", "c.tau", "c.stress", "rate:c.drug")
-    assert p.defaults == (0.4, 2.0, 2.5, 3.0, 0.3, 0.0)
-    assert p.slot["rate:c.drug"] == 5
+    assert p.slots == ("c.k", "c.half", "c.tau", "c.stress", "rate:c.drug")  # the exponent is a number by now
+    assert p.defaults == (0.4, 2.0, 3.0, 0.3, 0.0)
+    assert p.slot["rate:c.drug"] == 4
     assert p.state == {"c.drug": 0, "c.brake": 1}
     assert p.output == {"c.effect": 0}
     assert p.sizes == (5.0, 0.5)
+
+
+@pytest.mark.parametrize("exponent", KEPT)
+def test_an_exponent_that_may_differ_keeps_its_slot(exponent):
+    folded, kept = chain(), chain(**exponent)
+    assert kept.slots == ("c.k", "c.half", "c.n", "c.tau", "c.stress", "rate:c.drug")
+    y = np.array([1.3, 0.2])
+    one, other = (numpy_function(p.rhs, p.y, p.p)(y, np.array(p.defaults)) for p in (folded, kept))
+    assert one == pytest.approx(other, rel=1e-14)
+
+
+def test_a_parameter_that_is_more_than_an_exponent_keeps_its_slot():
+    class Twice(System):
+        x = State("1", "x")
+        n = Param(2.0, "1", "steepness and speed", source="assumed")
+        tau = Param(1.0, "h", "time", source="assumed")
+        x.dot = (hill(x, 1.0, n) - n * x) / tau
+
+    m = Model("twice")
+    m.add(Twice, "t")
+    assert "t.n" in program(m.flatten()).slot
 
 
 def test_an_infusion_enters_the_rate():
@@ -133,11 +158,13 @@ def test_tidy_leaves_no_division_by_parameters():
     assert all(node.op != "div" for node in remaining(roots, hoisted(roots, {k, v})))
 
 
-def test_the_whole_jacobian_against_sympy():
-    p = chain()
+@pytest.mark.parametrize("exponent", [{}, *KEPT])
+def test_the_whole_jacobian_against_sympy(exponent):
+    p = chain(**exponent)
     names = {s: sp.Symbol(s.name.replace(".", "_").replace(":", "_"), positive=True) for s in (*p.y, *p.p)}
     drug, brake = (names[s] for s in p.y)
-    k, half, n, tau, stress, rate = (names[s] for s in p.p)
+    k, half, *steepness, tau, stress, rate = (names[s] for s in p.p)
+    n = steepness[0] if exponent else 2.5
     block = drug**n / (half**n + drug**n)
     rhs = sp.Matrix([-k * drug * (1 - brake) + rate, (block * (1 + stress) - brake) / tau])
     numbers = dict(zip((drug, brake), (1.7, 0.3), strict=True)) | dict(

@@ -185,6 +185,7 @@ def safety(runs: Runs) -> Picture:
     panels, rows = [], []
     for name in ("cadss", "systolic", "nausea"):
         quantity, marks = QUANTITIES[name], []
+        label = "Chance of nausea in any session" if name == "nausea" else quantity.label
         for run in active(runs):
             worst = tables.ever(run, name) if name == "nausea" else tables.worst(run, name)
             if worst is None:
@@ -195,12 +196,12 @@ def safety(runs: Runs) -> Picture:
             }
             middle, bad = f"{found['median']:.0f}", f"{found['p95']:.0f}"
             marks.append(forest.Mark(run.course.title, found["median"], middle, bands=found, second=bad))
-            line = {"course": run.arm, "worst value of": quantity.label, "unit": quantity.unit}
+            line = {"course": run.arm, "worst value of": label, "unit": quantity.unit}
             rows.append(line | {key: round(value, 1) for key, value in found.items()})
         if marks:
             end = max(max(mark.bands["p95"] for mark in marks if mark.bands) * 1.08, 1.0)
             heads = ("median", "1 in 20")
-            frame = forest.Frame(f"safety-{name}", quantity.label, quantity.unit, (0, end), canvas.RED, heads=heads)
+            frame = forest.Frame(f"safety-{name}", label, quantity.unit, (0, end), canvas.RED, heads=heads)
             panels.append(forest.panel(frame, marks))
     return canvas.Picture(
         name="safety",

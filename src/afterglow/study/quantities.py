@@ -68,7 +68,7 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("madrs", "Depression score (MADRS)", "points", "mood", ("mood.madrs",)),
         Quantity("cadss", "Dissociation (CADSS)", "points", "safety", ("acute_effects.cadss",)),
         Quantity("systolic", "Rise of systolic blood pressure", "mmHg", "safety", ("acute_effects.systolic_rise",)),
-        Quantity("nausea", "Chance of nausea in any session", "%", "safety", ("acute_effects.nausea_risk",), 100),
+        Quantity("nausea", "Chance of nausea in a session", "%", "safety", ("acute_effects.nausea_risk",), 100),
         Quantity("sedation", "Sedation", "%", "safety", ("acute_effects.sedation",), 100),
         Quantity("bladder", "Bladder load", "1", "safety", ("long_term_safety.bladder_load",)),
     )
