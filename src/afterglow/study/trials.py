@@ -125,10 +125,15 @@ class TrialArm:
 
     def learn_inert(self, name: str, one: Mapping[str, float], other: Mapping[str, float]) -> None:
         """Remember that a parameter changes nothing here, from two runs that differ in it alone."""
-        first, second = (self._kept.get(self._key(typical)) for typical in (one, other))
-        if first is not None and second is not None and np.array_equal(first[0], second[0], equal_nan=True):
+        base = self._key(one)
+        first, second = self._kept.pop(base, None), self._kept.get(self._key(other))
+        if first is None:
+            return
+        if second is not None and np.array_equal(first[0], second[0], equal_nan=True):
             self.inert.add(name)
             self._kept.clear()
+            base = self._key(one)
+        self._kept[base] = first  # the newest again: a fit compares every move with it
 
     def _key(self, typical: Mapping[str, float]) -> Key:
         """What a run depends on."""
@@ -305,6 +310,8 @@ def predict(row: Outcome, arms: Mapping[str, SimulatedTrialArm]) -> float | None
     ratio = scale.noise_ratio(row.scale or "MADRS") if in_points else 1.0
     if row.measure == "change" and row.from_h is not None:
         return ratio * (a.mean_score(t, w) - a.mean_score(row.from_h, w))
+    if row.measure == "mean" and row.scale not in (None, "MADRS"):
+        return float(np.average(scale.convert(a.at(t), a.baseline, row.scale), weights=w))
     if row.measure in SINGLE:
         return ratio * SINGLE[row.measure](a, t, w)
     if row.measure == "change_percent":
