@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from afterglow.clinic import scale
 from afterglow.clinic.course import load_course, parse_course
+from afterglow.data.fitted import measurement
+from afterglow.engine.actions import SET_SLOT
 from afterglow.errors import InputError
 from afterglow.simulate import Arm, simulate_course
 
@@ -42,11 +45,16 @@ def test_a_null_arm_reproduces_the_other_patient_by_patient():
     assert np.array_equal(small(one).measured["MADRS"], small(other).measured["MADRS"])
 
 
-def test_a_drug_without_effect_that_nobody_recognises_is_its_active_placebo():
+def test_a_drug_without_effect_is_its_placebo_where_feeling_it_counts_for_nothing():
     ketamine = course(doses=[{**INFUSION, "days": [1, 3]}])
     placebo = course(doses=[{**INFUSION, "drug": "midazolam", "dose": "0.02 mg/kg", "days": [1, 3]}])
     chain = {"glutamate.disinhibition": 0.0, "mood.by_inflammation": 0.0, "synapses.inflammation_weight": 0.0}
-    quiet = {"expectancy.k_unblind": 0.0, "benzodiazepine.gain": 0.0, **chain}
+    alike = {
+        "expectancy.k_unblind": 0.0,
+        "expectancy.k_active": 0.1,
+        "expectancy.k_saline": 0.1,
+    }  # feeling counts for nothing
+    quiet = {"benzodiazepine.gain": 0.0, **alike, **chain}
     a, b = (small(c, typical=quiet).true["MADRS"] for c in (ketamine, placebo))
     assert np.abs(a - b).max() < 0.01
 
@@ -141,3 +149,47 @@ def test_empty_requests_are_refused(patients, weeks):
 def test_a_parameter_that_is_not_a_number_is_refused_before_anything_runs():
     with pytest.raises(InputError, match=r"synapses\.tau_fast"):
         small(load_course("iv-single"), typical={"synapses.tau_fast": float("nan")})
+
+
+def test_a_check_between_visits_is_taken_on_the_score_of_its_own_time():
+    check = {"after_dose": 2, "after": "4 h", "if": "improvement(MADRS) < 20 %", "then": {"dose": "0.75 mg/kg"}}
+    doses = [{**INFUSION, "days": [1, 3, 5]}]
+    run, plain = small(course(doses=doses, checks=[check]), 64), small(course(doses=doses), 64)
+    assert run.visit == plain.visit
+    at = int(np.searchsorted(run.time_h, 52.0))
+    assert run.time_h[at] == 52.0
+    true = scale.convert(
+        run.values["mood.madrs"][:, [0, at]], run.population["baseline_madrs"].to_numpy()[:, None], "MADRS"
+    )
+    scores = scale.measure(true, [0.0, 52.0], range(64), 5, 0, "MADRS", **measurement(None))
+    poor = 1 - scores[:, 1] / scores[:, 0] < 0.2
+    third = run.doses[run.doses["session"] == 3].sort_values("patient")["mg"].to_numpy()
+    assert 0 < poor.sum() < 64
+    assert np.allclose(third / run.population["WT"], np.where(poor, 0.75, 0.5))
+    before = run.visit_h <= 96
+    assert np.array_equal(run.measured["MADRS"][:, before], plain.measured["MADRS"][:, before])
+
+
+def test_the_end_of_a_session_does_not_end_another_that_overlaps_it():
+    doses = [{**INFUSION, "days": [1, 1 + 1 / 24]}]  # from 0 h and from 1 h
+    arm = Arm(course(doses=doses), patients=8, weeks=1, seed=5)
+    arm.trajectories()
+    slot = arm.model.program.slot["expectancy.iv_session"]
+    actions = arm.actions.table(8)
+    mine = slice(actions.start[0], actions.start[1])
+    chosen = (actions.kind[mine] == SET_SLOT) & (actions.place[mine] == slot)
+    times, values = actions.time[mine][chosen], actions.value[mine][chosen]
+    on = [values[times <= t][-1] for t in (0.5, 1.5, 2.5, 3.5)]
+    assert on == [1, 1, 1, 0]
+
+
+def test_a_ready_table_is_exact_in_whole_groups_and_padded_with_its_last_row():
+    people = Arm(course(), patients=24, weeks=1, seed=5).people
+    few, many = (Arm(course(), patients=n, weeks=1, population=people.iloc[:n]).people for n in (10, 24))
+    assert few.iloc[:10].equals(many.iloc[:10])
+    assert few.iloc[10:]["WT"].eq(people["WT"][9]).all()
+    repeated = Arm(course(), patients=10, weeks=1, population=people.iloc[:4]).people
+    assert repeated["WT"].tolist()[:10] == [people["WT"][i % 4] for i in range(10)]
+    infusion = course(doses=[{**INFUSION, "days": [1]}])
+    one, other = (small(infusion, n, population=people).measured["MADRS"] for n in (10, 24))
+    assert np.array_equal(one, other[:10])

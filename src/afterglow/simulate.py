@@ -11,8 +11,8 @@ actions, run the engine from decision to decision, and read the scores.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,12 @@ from afterglow.clinic import scale
 from afterglow.clinic.course import Course
 from afterglow.clinic.ledger import Given, Ledger
 from afterglow.clinic.population import Population, load_population
-from afterglow.clinic.regimen import Administration, Signal, session_signals
+from afterglow.clinic.regimen import SESSION_H, Administration, Signal, session_signals
 from afterglow.clinic.visits import clock, label, visits
 from afterglow.compile.numpy_code import numpy_function
 from afterglow.compile.program import Program, program
 from afterglow.compile.vector import LANES, vector_code
+from afterglow.course_run import ByScale, CourseRun
 from afterglow.data.fitted import fitted_values, measurement
 from afterglow.engine.actions import Actions
 from afterglow.engine.batch import Engine, Pause
@@ -58,50 +59,6 @@ KEPT = (
     "psychotherapy.drive", "stress.load", "inflammation.load",
     "mood.symptom", "mood.madrs", "mood.drug_part",
 )  # fmt: skip
-
-
-class ByScale(Mapping[str, FloatArray]):
-    """Scores [patients, visits] by scale; each is worked out when it is first asked for."""
-
-    def __init__(self, make: Callable[[str], FloatArray]) -> None:
-        self._make = make
-        self._made: dict[str, FloatArray] = {}
-
-    def __getitem__(self, name: str) -> FloatArray:
-        if name not in self._made:
-            if name not in scale.names():
-                raise KeyError(name)
-            self._made[name] = self._make(name)
-        return self._made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(scale.names())
-
-    def __len__(self) -> int:
-        return len(scale.names())
-
-
-@dataclass(frozen=True)
-class CourseRun:
-    """One arm: trajectories [patients, times] and scores [patients, visits]; see docs/architecture.md."""
-
-    arm: str
-    course: Course
-    population: pd.DataFrame
-    time_h: FloatArray
-    visit: list[str]
-    visit_index: IntArray
-    values: dict[str, NDArray[np.float32]]
-    measured: Mapping[str, FloatArray]
-    true: Mapping[str, FloatArray]
-    doses: pd.DataFrame
-    status: IntArray
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def visit_h(self) -> FloatArray:
-        """Times of the visits, h."""
-        return self.time_h[self.visit_index]
 
 
 @dataclass(frozen=True)
@@ -252,7 +209,10 @@ class Arm:
         if population is None or isinstance(population, Population):
             self.people = (population or load_population()).draw(seed, replicate, self.who)
         else:
-            self.people = population.iloc[np.arange(len(self.who)) % len(population)].reset_index(drop=True)
+            # A ready table fills what it lacks of the last group with copies of the last row asked for.
+            rows = np.arange(len(self.who))
+            rows[max(patients, len(population)) :] = patients - 1
+            self.people = population.iloc[rows % len(population)].reset_index(drop=True)
         self.baseline = self.people["baseline_madrs"].to_numpy(float)
         prog = self.model.program
         self.outputs = prog.outputs if tuple(outputs) == ("all",) else tuple(dict.fromkeys((*outputs, "mood.madrs")))
@@ -260,14 +220,19 @@ class Arm:
         at = np.array([v[0] for v in self.visits])
         dense = clock(course, weeks) if visits_h is None else np.empty(0)
         self.time_h = np.union1d(np.union1d(at, dense), np.array(list(extra_h), float))
-        self.visit_index = np.searchsorted(self.time_h, at)
         self.regimen, self.decisions = course.regimen(weeks), course.decisions(weeks)
+        if self.decisions:  # people are rated then, whether or not the tables show it
+            rated = np.array([0.0, *(d.time_h for d in self.decisions)])
+            lag = rated - self.time_h[np.maximum(np.searchsorted(self.time_h, rated, side="right") - 1, 0)]
+            self.time_h = np.union1d(self.time_h, rated[(lag < 0) | (lag > 1e-6)])
+        self.visit_index = np.searchsorted(self.time_h, at)
         self._clear()
 
     def _clear(self) -> None:
         self.actions = Actions()
         self.given: list[tuple[IntArray, Administration, FloatArray, str]] = []
         self.status, self.problems = np.zeros(len(self.who), np.int64), []
+        self._session_ends: dict[str, FloatArray] = {}
 
     def parameters(self, typical: Mapping[str, float] | None = None) -> FloatArray:
         """Parameter slots [slots, patients] of this arm's people."""
@@ -299,8 +264,21 @@ class Arm:
         """One session of a group of patients: its intakes and what they make people expect."""
         for a in given.intakes:
             self.give(given.who, a, given.reason)
-        for s in session_signals(given.intakes, self.horizon, self.course.blinding):
+        signals = session_signals(given.intakes, self.horizon, self.course.blinding)
+        for s in signals:
             self.signal(given.who, s)
+        for s in signals:
+            if s.value:
+                self._keep_on(given.who, s)
+
+    def _keep_on(self, who: IntArray, s: Signal) -> None:
+        """Where two sessions overlap, the end of the earlier one does not end the other: it is on again at once."""
+        ends = self._session_ends.setdefault(s.name, np.full(len(self.who), -np.inf))
+        before, end = ends[who], s.time_h + SESSION_H
+        first = np.minimum(before, end)
+        on = (first > s.time_h) & (before != end)
+        self.actions.set(who[on], first[on], self.model.program.slot[s.name], s.value)
+        ends[who] = np.maximum(before, end)
 
     def signal(self, who: IntArray, s: Signal) -> None:
         """Set an input of the model for these patients."""
@@ -384,18 +362,17 @@ class Arm:
 
     # -- reading
     def _scores_at(self, madrs: FloatArray, time: float) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-        """Measured scores at a decision, and measured baselines: what the tables show for this visit."""
-        upto = self.visit_index[self.time_h[self.visit_index] <= time + 1e-9]
+        """Measured scores at the time of a decision, and measured baselines; a table with this visit shows the same."""
+        at = np.searchsorted(self.time_h, [0.0, time], side="right") - 1
         now, base = {}, {}
         for name in scale.names():
-            scores = self._measure(name, madrs[:, upto])
-            now[name], base[name] = scores[:, -1], scores[:, 0]
+            scores = self._measure(name, madrs[:, at], self.time_h[at])
+            base[name], now[name] = scores.T
         return now, base
 
-    def _measure(self, name: str, madrs: FloatArray) -> FloatArray:
-        """Measured scores [patients, visits] on a scale, from true MADRS at the first visits."""
+    def _measure(self, name: str, madrs: FloatArray, times: FloatArray) -> FloatArray:
+        """Measured scores [patients, times] on a scale, from true MADRS at these times."""
         true = scale.convert(madrs, self.baseline[:, None], name)
-        times = self.time_h[self.visit_index][: madrs.shape[1]]
         return scale.measure(true, times, self.who, self.seed, self.replicate, name, **measurement(self.variant))
 
     def _result(self, values: FloatArray) -> CourseRun:
@@ -403,7 +380,7 @@ class Arm:
         columns = {name: values[:n, :, k].astype(np.float32) for k, name in enumerate(self.outputs)}
         madrs = values[:, :, self.outputs.index("mood.madrs")][:, self.visit_index]
         baseline = self.baseline[:, None]
-        measured = ByScale(lambda name: self._measure(name, madrs)[:n])
+        measured = ByScale(lambda name: self._measure(name, madrs, self.time_h[self.visit_index])[:n])
         true = ByScale(lambda name: scale.convert(madrs, baseline, name)[:n])
         doses = self._doses(n)
         return CourseRun(

@@ -98,6 +98,60 @@ def test_the_sum_of_a_day_has_a_bound_too():
     assert any("48 mg/kg within 24 h" in one for one in found), found
 
 
+SPRAY = {"drug": "esketamine", "route": "nasal-device", "dose": "84 mg", "days": [1, 4]}
+SHOT = {"drug": "ketamine", "dose": "13 mg/kg", "days": [1]}
+
+
+@pytest.mark.parametrize(
+    ("parts", "place", "problem"),
+    [
+        ({"maintenance": [{"every": "1 h", "dose": "13 mg/kg"}]}, "maintenance[0]", "312 mg/kg within 24 h"),
+        ({"maintenance": [{"when": "MADRS > 9", "at_most": "3 per 1 d", "dose": "5 mg/kg"}]}, "", "within 24 h"),
+        (
+            {"doses": [SHOT | {"route": "iv", "over": "40 min"}, SHOT | {"route": "im"}, SHOT | {"route": "sc"}]},
+            "",
+            "3 times",
+        ),
+        ({"doses": [GOOD | {"dose": "8 mg/kg"}, GOOD | {"drug": "esketamine", "dose": "4 mg/kg"}]}, "", "1.23 times"),
+        ({"doses": [GOOD, GOOD | {"route": "oral", "dose": "1000 mg", "over": None}]}, "", "1.04 times"),
+        (
+            {
+                "doses": [GOOD | {"days": [1, 1.5]}],
+                "checks": [{"after_dose": 1, "if": "MADRS > 9", "then": {"dose": "7 mg/kg"}}],
+            },
+            "doses[0]",
+            "14 mg/kg within 24 h",
+        ),
+        ({"doses": [SPRAY], "maintenance": [{"every": "7 d"}, {"every": "14 d"}]}, "maintenance[0]", "168 mg within"),
+        ({"doses": [SPRAY], "maintenance": [{"when": "MADRS > 9", "at_most": "2 per 1 d"}]}, "", "within 24 h"),
+    ],
+)
+def test_the_bound_of_a_day_holds_for_all_that_may_be_given(parts: dict, place: str, problem: str):
+    parts = {"doses": [GOOD], **parts}
+    parts["doses"] = [{k: v for k, v in one.items() if v is not None} for one in parts["doses"]]
+    with pytest.raises(InputError) as caught:
+        parse_course({"course": "x", "title": "x", **parts}, "x")
+    (fault,) = caught.value.faults
+    assert fault.place.startswith(f"x.{place}")
+    assert problem in str(fault)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [{"every": "7 d"}, {"when": "MADRS > 9", "at_most": "1 per 7 d"}],
+        [{"when": "MADRS > 9", "at_most": "1 per 7 d"}, {"when": "MADRS > 20", "at_most": "1 per 2 d"}],
+    ],
+)
+def test_maintenance_that_keeps_its_distance_is_not_added_up(rules: list):
+    parse_course({"course": "x", "title": "x", "doses": [SPRAY], "maintenance": rules})
+
+
+def test_a_wrong_day_is_told_once():
+    (found,) = dose_faults(days=[0])
+    assert "count from 1" in found
+
+
 def test_several_faults_at_once_each_with_its_line():
     found = faults(
         """\

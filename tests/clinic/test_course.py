@@ -218,3 +218,24 @@ def test_session_signals_of_changed_sessions():
 def test_doses_in_mg_and_mg_per_kg():
     assert load_course("iv-single").regimen(1).administrations[0].mg(80.0) == 40.0
     assert Amount(28.0).mg(80.0) == load_course("nasal-esketamine").regimen(1).administrations[0].mg(80.0)
+
+
+def test_no_two_sessions_share_a_number():
+    dose = {"drug": "ketamine", "route": "iv", "dose": "0.5 mg/kg", "over": "40 min", "days": [1, 3]}
+    rules = [
+        {"every": "10 d"},
+        {"when": "MADRS > 20", "at_most": "1 per 7 d"},
+        {"when": "MADRS > 30", "at_most": "1 per 3 d"},
+    ]
+    course = one(doses=[dose], maintenance=rules)
+    numbers = [(a.time_h, a.session) for a in course.regimen(8).administrations]
+    numbers += [(d.time_h, d.session) for d in course.decisions(8)]
+    assert sorted(number for _, number in numbers) == list(range(1, len(numbers) + 1))
+    assert [number for _, number in sorted(numbers)] == sorted(number for _, number in numbers)
+    assert {d.session for d in course.decisions(4)} < {d.session for d in course.decisions(8)}
+
+
+def test_kinds_of_therapy_are_not_told_apart_and_this_is_said():
+    assert one(therapy=[{"kind": "cbt", "days": [2]}]).warnings() == []
+    (warning,) = one(therapy=[{"kind": "mindfulness", "days": [2]}]).warnings()
+    assert "kinds of therapy are not told apart by the model" in warning

@@ -101,7 +101,28 @@ def test_stop_ends_planned_sessions_and_maintenance():
     assert list(ledger.decide(decision("give", 60, HALF), who(3, 0, 1, 2))) == []
 
 
+def test_a_new_dose_of_a_double_dummy_is_that_dose_once_and_the_saline_once():
+    both = [a for n, d in ((1, 1), (2, 4)) for a in session(n, d, Amount(84.0), "esketamine", "nasal-device", 0.0)]
+    both += [a for n, d in ((1, 1), (2, 4)) for a in session(n, d, None, "saline", "iv")]
+    ledger = Ledger(1, sorted(both, key=lambda a: a.time_h))  # the saline comes between the devices
+    drugs = [(g.intakes[0].drug, len(g.intakes)) for g in ledger.planned(0.0, 24.0)]
+    assert sorted(drugs) == [("esketamine", 3), ("saline", 1)]
+    list(ledger.decide(decision("set-dose", 2, Amount(56.0)), who(1, 0)))
+    assert told(ledger.planned(24.0, 100.0)) == [([0], [0.0], "planned"), ([0], [28.0, 28.0], "check")]
+    again = decision("give", 20, drug="esketamine", route="nasal-device")  # not the saline's dose
+    assert told(ledger.decide(again, who(1, 0))) == [([0], [28.0, 28.0], "maintenance")]
+
+
 # ------------------------------------------------------------------------------------ maintenance
+
+
+def test_a_booster_keeps_its_distance_from_the_next_planned_session():
+    ledger = Ledger(1, infusions(1, 15))
+    list(ledger.planned(0.0, 24.0))
+    week = {"amount": HALF, "spacing": 168.0}
+    for day in (9, 12, 15):
+        assert list(ledger.decide(decision("give", day, **week), who(1, 0))) == []
+    assert told(ledger.decide(decision("give", 8, **week), who(1, 0))) == [([0], [0.5], "maintenance")]
 
 
 def test_a_booster_keeps_its_distance_from_the_last_session():
@@ -175,7 +196,7 @@ def alone(i, days, decisions):
             stopped = True
         elif action == "set-dose":
             changed = new
-        elif day - last >= spacing and (own or amount):
+        elif day - last >= spacing and not any(day <= one < day + spacing for one in days) and (own or amount):
             amount = new if own else amount
             out.append((day, amount.value, "maintenance"))
             last = day

@@ -12,7 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 import afterglow.simulate
+from afterglow.data.fitted import drug_share
 from afterglow.errors import EngineError
+from afterglow.interfaces import words
 from afterglow.interfaces.cli import app
 from drawn_runs import fake_simulate
 
@@ -55,7 +57,11 @@ class TestCompare:
         tables = {f"{t}.{e}" for t in ("patients", "scores", "arms", "contrasts") for e in ("csv", "parquet")}
         assert tables | {"units.json", "manifest.json", "report.html", "figures"} <= names
         assert "iv-single" in done.stdout
-        assert "Not a medical device" in " ".join(done.stdout.split())
+        shown = " ".join(done.stdout.split())
+        for text in ("Not a medical device", words.DRUG_SHARE_SHORT, "sedated", "14 mmHg for 16", "crude share"):
+            assert text in shown
+        record = json.loads((tmp_path / "X" / "manifest.json").read_text())["drug_share"]
+        assert record == {"words": words.DRUG_SHARE_SHORT, **drug_share()}
 
     def test_one_seed_gives_one_set_of_tables(self, run, tmp_path):
         for out in ("A", "B"):
@@ -85,6 +91,13 @@ class TestCompare:
     @pytest.mark.parametrize("words", [["--patients", "many"], ["--weeks", ""], ["--nonsense"]])
     def test_words_that_are_no_numbers(self, run, words):
         assert run("compare", *words).exit_code == 2
+
+    @pytest.mark.parametrize("draws", ["-5", "1"])
+    def test_draws_that_would_do_nothing_are_refused(self, run, draws):
+        for command in (["compare", "ssri"], ["simulate", "ssri"], ["validate"]):
+            done = run(*command, "--draws", draws)
+            assert done.exit_code == 2
+            assert done.stderr.startswith("--draws")
 
     def test_a_folder_is_not_overwritten_without_force(self, run, tmp_path):
         assert run("compare", "iv-single", *SMALL, "--out", "X").exit_code == 0
@@ -192,6 +205,10 @@ class TestStudies:
         assert "+2.2" in done.stdout
         assert len(pd.read_csv(tmp_path / "V" / "validation.csv")) == 2
         assert run("validate", "--out", "V").exit_code == 2
+        assert "Not simulated" not in done.stdout
+        everything = " ".join(run("validate").stdout.split())
+        assert "Not simulated: " in everything
+        assert "its patients are in aspire_pooled" in everything
 
     def test_validate_refuses_bad_numbers_before_it_runs(self, run, monkeypatch):
         monkeypatch.setattr("afterglow.study.validate.validate", lambda *_names, **_options: pytest.fail("it ran"))

@@ -76,6 +76,7 @@ def test_csv_and_parquet_hold_the_same_and_units_travel(tmp_path):
     assert units["tables"]["arms"]["time_h"]["unit"] == "h"
     assert units["intervals"]["cover"] == ["sampling"]
     assert "parameters" in units["intervals"]["do_not_cover"]
+    assert "rater noise" in units["intervals"]["held"][0]
 
 
 def test_the_manifest_hashes_every_other_file(tmp_path):

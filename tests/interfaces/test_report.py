@@ -76,7 +76,7 @@ def test_every_course_and_its_numbers_are_there(page, result):
     for run in result.active:
         assert run.course.title in page
         assert f">{run.arm}<" in page
-    for text in ("Response", "Remission", "Relapse", "Worst dissociation", "Nausea"):
+    for text in ("Response", "Remission", "Relapse", "Worst dissociation", "Nausea", "Sedated"):
         assert text in page
 
 

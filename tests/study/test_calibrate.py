@@ -30,7 +30,7 @@ def small():
     rows = tuple(r for r in fit_rows() if r.trial in TRIALS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(calibrate, "fit_rows", lambda: rows)
-        patch.setattr(calibrate, "free_parameters", lambda _model: FREE)
+        patch.setattr(calibrate, "free_parameters", lambda _model, _variant: FREE)
         yield
 
 

@@ -36,6 +36,8 @@ def compare(*courses, **options):
         ({"weeks": float("nan")}, "--weeks"),
         ({"weeks": float("inf")}, "--weeks"),
         ({"seed": -1}, "--seed"),
+        ({"draws": -5}, "--draws"),
+        ({"draws": 1}, "--draws"),
         ({"variant": "inrt"}, "--variant"),
         ({"scales": ("MADR",)}, "--scales"),
         ({"person": "nobody.yaml"}, "nobody.yaml"),
@@ -87,6 +89,17 @@ def test_draws_of_the_parameters_widen_the_intervals(monkeypatch):
     width = [(one.tables["arms"]["mean_hi90"] - one.tables["arms"]["mean_lo90"]).iloc[-1] for one in (narrow, wide)]
     assert width[1] > 2 * width[0]
     assert (narrow.covers, wide.covers) == (("sampling",), ("sampling", "parameters"))
+
+
+def test_draws_leave_alone_what_the_variant_fixes(monkeypatch):
+    from afterglow.simulate import Arm
+
+    seen = []
+    run = Arm.run
+    monkeypatch.setattr(Arm, "run", lambda self, values, *more: seen.append(values) or run(self, values, *more))
+    compare("iv-single", patients=4, weeks=1, variant="equal-enantiomers", draws=2)
+    assert len(seen) == 4
+    assert not any("nmda_block.weight_r" in values for values in seen)
 
 
 def test_warnings_of_courses_and_failed_patients_are_kept(monkeypatch, tmp_path):

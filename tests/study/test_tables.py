@@ -101,6 +101,16 @@ class TestIntervals:
         assert 0 <= low[0] < alone[0]
         assert high[0] <= 1
 
+    def test_fractions_with_few_draws_are_as_wide_as_students(self):
+        n = np.array([1e6])
+        main = intervals.Estimate(np.array([0.5]), 0.25 / n, n)
+        draws = [replace(main, value=np.array([p])) for p in (0.45, 0.5, 0.55)]
+        low, high = intervals.interval("fraction", main, draws)
+        t, variance = stats.t.ppf(0.95, 2), 0.05**2
+        n_effective = 0.25 / variance
+        half = t / (1 + t**2 / n_effective) * np.sqrt(variance + t**2 / (4 * n_effective**2))
+        assert (high - low)[0] / 2 == pytest.approx(half, rel=0.01)
+
     def test_power_against_a_simulated_trial(self):
         rng = np.random.default_rng(3)
         a, b = rng.normal(0, 10, (4000, 50)), rng.normal(-5, 10, (4000, 50))
@@ -149,6 +159,20 @@ class TestNumbers:
         once, both = tables.doses([run]), tables.doses([replace(run, doses=twice)])
         assert both["doses_mean"].iloc[0] == once["doses_mean"].iloc[0] == 6
         assert both["mg"].iloc[0] == pytest.approx(2 * once["mg"].iloc[0])
+
+    def test_amounts_and_reasons_count_doses_not_dose_times(self, runs):
+        run = runs[0]
+        one = run.doses[run.doses["patient"] == 0].iloc[[0]]
+        late = [one.assign(session=90 + k, time_h=900.0 + k, mg=1.0, reason="booster") for k in range(7)]
+        found = tables.doses([replace(run, doses=pd.concat([run.doses, *late]))]).iloc[0]
+        assert found["planned"] == pytest.approx(240 / 247)
+        assert found["mg"] == pytest.approx(run.doses["mg"].median(), rel=0.05)
+
+    def test_tablets_that_sedate_are_not_free_of_acute_effects(self):
+        found = tables.summary(list(fake_runs("benzodiazepine", "usual-care", patients=20).values()))
+        found = found.set_index("arm")["sedated"]
+        assert 0 < found["benzodiazepine"] <= 1
+        assert found["usual-care"] < found["benzodiazepine"]
 
     def test_daily_drugs_are_among_the_doses(self, runs):
         found = tables.doses([runs[2]]).iloc[0]

@@ -62,8 +62,8 @@ def test_z_counts_standard_errors(table):
 
 
 def test_draws_widen_intervals_and_move_no_prediction(table, monkeypatch):
-    draws = [{"mood.weight_fast": w, "measurement.fluctuation_sd": s} for w, s in ((0.2, 5.0), (0.5, 9.0), (0.8, 13.0))]
-    monkeypatch.setattr(study, "parameter_draws", lambda *_: draws)
+    draws = [({"mood.weight_fast": w}, {"fluctuation_sd": s}) for w, s in ((0.2, 5.0), (0.5, 9.0), (0.8, 13.0))]
+    monkeypatch.setattr(study, "split_draws", lambda *_: draws)
     told = []
     wide = validate(TRIALS, patients=16, seed=1, draws=3, progress=told.append)
     assert wide["predicted"].tolist() == table["predicted"].tolist()
@@ -126,6 +126,32 @@ def test_ratios_have_intervals_and_misses_on_the_log_scale(told):
         assert line.z == pytest.approx(np.log(1.3 / row.value) / row.se)
 
 
+def test_draws_widen_ratios_on_the_log_scale(told, monkeypatch):
+    told("taylor2006_ssri_onset", 1.3)
+    rows = data.trial("taylor2006_ssri_onset").answered()
+    numbers = iter([1.3] * len(rows) + [1.0] * len(rows) + [np.e] * len(rows))
+    monkeypatch.setattr(study, "predict", lambda *_: next(numbers))
+    monkeypatch.setattr(study, "split_draws", lambda *_: [({}, {})] * 2)
+    table = validate(["taylor2006_ssri_onset"], draws=2)
+    for line, row in zip(table.itertuples(), rows, strict=True):
+        if row.measure == "response_rr":
+            assert line.hi90 == pytest.approx(1.3 * np.exp(FAR * np.hypot(row.se, 0.5)))
+
+
+@pytest.mark.parametrize("draws", [-5, 1])
+def test_too_few_draws_are_refused(draws):
+    with pytest.raises(InputError, match="--draws"):
+        validate(TRIALS, draws=draws)
+
+
+def test_trials_without_a_simulation_are_told_with_the_reason():
+    found = study.not_simulated()
+    assert found
+    assert set(found) == {name for name, one in data.trials().items() if one.simulate is None}
+    assert all(found.values())
+    assert study.not_simulated(TRIALS) == {}
+
+
 def test_what_the_model_does_not_speak_of_stays_in_the_table_as_missing(told):
     table, rows = told("turkoz2021_transform_pooled", None)
     assert len(table) == len(rows)
@@ -145,14 +171,18 @@ def test_visits_are_named_in_hours_then_days_then_words(told):
 
 def test_the_score_counts_by_role():
     lines = [
-        # measure, observed, predicted, lo, hi, role, z
-        ("change", -10.0, -11.0, -13.0, -9.0, "fit", -1.0),
-        ("change", -10.0, -16.0, -18.0, -14.0, "fit", -6.0),
-        ("response", 50.0, 54.0, 49.0, 59.0, "fit", 2.0),
-        ("difference", -4.0, -3.0, -6.0, 0.0, "check", 0.5),
-        ("difference", -4.0, np.nan, np.nan, np.nan, "check", np.nan),
+        # measure, observed, its SE, predicted, lo, hi, role, z
+        ("change", -10.0, 1.0, -11.0, -13.0, -9.0, "fit", -1.0),
+        ("change", -10.0, 1.0, -16.0, -18.0, -14.0, "fit", -6.0),
+        ("response", 50.0, 2.0, 54.0, 49.0, 59.0, "fit", 2.0),
+        ("difference", -4.0, 2.0, -3.0, -6.0, 0.0, "check", 0.5),
+        ("difference", -4.0, np.nan, -9.0, -9.0, -9.0, "check", np.nan),
+        ("change", -4.0, np.nan, -9.0, -9.0, -9.0, "unused", np.nan),
+        ("difference", -4.0, 2.0, np.nan, np.nan, np.nan, "check", np.nan),
     ]
-    table = pd.DataFrame(lines, columns=["measure", "observed", "predicted", "lo90", "hi90", "role", "z"])
+    table = pd.DataFrame(
+        lines, columns=["measure", "observed", "observed_se", "predicted", "lo90", "hi90", "role", "z"]
+    )
     found = score(table).set_index("role")
     assert found.loc["fit", "rows"] == 3
     assert found.loc["fit", "within_2_se"] == pytest.approx(2 / 3)
@@ -161,4 +191,8 @@ def test_the_score_counts_by_role():
     assert found.loc["fit", "mae_response"] == pytest.approx(4.0)
     assert np.isnan(found.loc["fit", "mae_difference"])
     assert found.loc["check", "rows"] == 1
+    assert found.loc["check", "coverage_90"] == 1
+    assert found["without_se"].to_dict() == {"check": 1, "fit": 0, "unused": 1}
+    assert found.loc["unused", "rows"] == 0
+    assert np.isnan(found.loc["unused", "coverage_90"])
     assert found.loc["check", "mae_difference"] == pytest.approx(1.0)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ from afterglow.clinic import limits
 from afterglow.clinic.control import matched_control
 from afterglow.clinic.decision import Check, Decision, Maintenance, check_decisions, maintenance_decisions
 from afterglow.clinic.dosing import Background, Dose, amount_faults
+from afterglow.clinic.drugs import DRUGS
 from afterglow.clinic.files import (
     Strict,
     Wrong,
@@ -104,7 +106,7 @@ class Course(Strict):
         if good.get("control_kind") == "midazolam" and any(not dose.injected for dose in doses):
             yield Wrong("midazolam can replace injections only", "leave `control` out", ("control",))
         yield from _consequence_faults(doses, good)
-        yield from _total_faults(doses, good.get("background", ()))
+        yield from _total_faults(doses, good)
 
     # -------------------------------------------------------------------------------------------- unfolding
 
@@ -121,15 +123,26 @@ class Course(Strict):
         """Everything planned for so many weeks, decisions aside. Fixed maintenance counts as planned."""
         horizon = _horizon(weeks)
         intakes: list[Administration] = []
-        number = 0
-        for number, (start, lines) in enumerate(self._planned(horizon), start=1):
-            for line in lines:
-                intakes += line.at(start, number)
+        for number, (start, found) in enumerate(self._occasions(horizon), start=1):
+            if not isinstance(found, Decision):
+                intakes += [one for line in found for one in line.at(start, number)]
         for drug in self.background:
             intakes += [one for time in drug.starts(horizon) for one in drug.at(time)]
         intakes = sorted((one for one in intakes if one.time_h < horizon), key=lambda one: one.time_h)
         signals = sorted(self._signals(intakes, horizon), key=lambda one: (one.time_h, one.name))
         return Regimen(tuple(intakes), tuple(signals))
+
+    def _occasions(self, horizon: float) -> list[tuple[float, list[Dose] | Decision]]:
+        """Planned sessions and those that maintenance may give, by time: their order is the number of a session.
+
+        So no two sessions share a number; numbers of sessions that a patient was not given stay unused.
+        """
+        planned = _sessions(self.doses, _LONGEST_H)
+        if not planned:
+            return []
+        rules = maintenance_decisions(self.maintenance, planned[-1][0], planned[-1][1][-1], len(planned), horizon)
+        found: list[tuple[float, list[Dose] | Decision]] = [*self._planned(horizon), *((r.time_h, r) for r in rules)]
+        return sorted(found, key=lambda one: one[0])
 
     def _planned(self, horizon: float) -> list[tuple[float, list[Dose]]]:
         """Sessions of `doses` and of maintenance at fixed intervals."""
@@ -166,7 +179,9 @@ class Course(Strict):
             return []
         starts, lines = [start for start, _ in planned], [found[0] for _, found in planned]
         found = list(check_decisions(self.checks, starts, lines, horizon))
-        found += maintenance_decisions(self.maintenance, starts[-1], planned[-1][1][-1], len(starts), horizon)
+        for number, (_, one) in enumerate(self._occasions(horizon), start=1):
+            if isinstance(one, Decision):
+                found.append(replace(one, session=number))
         return sorted(found, key=lambda one: (one.time_h, one.kind))
 
     def control(self) -> Course | None:
@@ -176,7 +191,7 @@ class Course(Strict):
     # -------------------------------------------------------------------------------------------- judging
 
     def warnings(self) -> list[str]:
-        """What a reader of results must know: doses and infusions outside what has been studied."""
+        """What a reader of results must know: what lies outside of what has been studied, or of the model."""
         found: list[str] = []
         for line in self.doses:
             if line.dose is not None:
@@ -192,6 +207,9 @@ class Course(Strict):
         for drug in self.background:
             if drug.dose is not None:
                 found += limits.dose_warnings(drug.drug, drug.route, drug.dose, 24.0 / drug.every)
+        kinds = sorted({line.kind for line in self.therapy} - {"cbt"})
+        if kinds:
+            found.append(f"therapy {', '.join(kinds)} acts like cbt: kinds of therapy are not told apart by the model")
         return [f"{self.course}: {text}" for text in dict.fromkeys(found)]
 
 
@@ -221,25 +239,94 @@ def _consequence_faults(doses: Sequence[Dose], good: dict[str, Any]) -> Iterator
                 yield from (Wrong(one.problem, one.remedy, at) for one in amount_faults(drug, route, amount))
 
 
-def _total_faults(doses: Sequence[Dose], background: Sequence[Background]) -> Iterator[Wrong]:
-    """The sum of any 24 hours stays under the bound."""
-    lines: list[tuple[Dose | Background, tuple[str | int, ...]]] = [
-        *((line, ("doses", i)) for i, line in enumerate(doses)),
-        *((line, ("background", i)) for i, line in enumerate(background)),
-    ]
-    for drug, route in dict.fromkeys((line.drug, line.route) for line, _ in lines):
-        limit = limits.find(drug, route)
-        mine = [(line, at) for line, at in lines if (line.drug, line.route) == (drug, route) and line.dose is not None]
-        if limit is None or not mine:
-            continue
-        given = sorted((t, limit.value(line.dose)) for line, _ in mine if line.dose for t in line.starts(_LONGEST_H))
-        times, sums = np.array([t for t, _ in given]), np.cumsum([0.0] + [value for _, value in given])
-        until = np.searchsorted(times, times + 24.0 - 1e-9)
-        total = float(np.max(sums[until] - sums[np.arange(len(times))], initial=0.0))
-        largest = max(limit.value(line.dose) for line, _ in mine if line.dose)
-        wrong = limits.total_fault(drug, route, total) if largest <= limit.bound.value else None
-        if wrong is not None:
-            yield Wrong(wrong.problem, wrong.remedy, mine[0][1])
+@dataclass(frozen=True)
+class _Intake:
+    """One intake for the safety bound: its largest possible amount, as a part of the bound of its drug and route."""
+
+    time_h: float
+    drug: str
+    route: str
+    part: float
+    at: tuple[str | int, ...]
+
+
+def _total_faults(doses: Sequence[Dose], good: dict[str, Any]) -> Iterator[Wrong]:
+    """No 24 hours hold more than the safety bound: all that is planned and may be decided, by all routes together.
+
+    Routes and enantiomers have bounds of their own, so what is summed is each intake's part of its bound. Every intake
+    counts with the largest amount that a check may give it.
+    """
+    planned, maybe = _most(doses, good)
+    for family in dict.fromkeys(_family(one.drug) for one, _ in [*((p, 0) for p in planned), *maybe]):
+        mine = sorted((one for one in planned if _family(one.drug) == family), key=lambda one: one.time_h)
+        given = [(one, wait) for one, wait in maybe if _family(one.drug) == family]
+        if any(one.part > 1 + 1e-9 for one in (*mine, *(one for one, _ in given))):
+            continue  # told by itself
+        worst = _worst_day(mine)
+        if any(wait < 24.0 for _, wait in given):
+            worst += [one for one, wait in given for _ in range(math.ceil(24.0 / wait - 1e-9))]
+        elif given:  # a day without another session, but for background drugs
+            alone = [max((one for one, _ in given), key=lambda one: one.part)]
+            alone += _worst_day([one for one in mine if one.at[0] == "background"])
+            worst = max(worst, alone, key=_sum)
+        if (total := _sum(worst)) > 1 + 1e-9:
+            kinds = list(dict.fromkeys((one.drug, one.route) for one in worst))
+            problem, remedy = limits.total_fault(kinds, total)
+            yield Wrong(problem, remedy, worst[0].at)
+
+
+def _family(drug: str) -> str:
+    """Racemic ketamine and its enantiomers count together."""
+    return "ketamine" if DRUGS[drug].kind == "ketamine" else drug
+
+
+def _sum(intakes: Sequence[_Intake]) -> float:
+    return math.fsum(one.part for one in intakes)
+
+
+def _worst_day(intakes: Sequence[_Intake]) -> list[_Intake]:
+    """The intakes of the 24 hours that hold most; `intakes` are sorted by time."""
+    if not intakes:
+        return []
+    times, sums = np.array([one.time_h for one in intakes]), np.cumsum([0.0, *(one.part for one in intakes)])
+    until = np.searchsorted(times, times + 24.0 - 1e-9)
+    first = int(np.argmax(sums[until] - sums[:-1]))
+    return list(intakes[first : until[first]])
+
+
+def _most(doses: Sequence[Dose], good: dict[str, Any]) -> tuple[list[_Intake], list[tuple[_Intake, float]]]:
+    """The most that a course may give: planned intakes, and with their least spacing (h) those of conditions."""
+    checks = [check.then.dose for check in good.get("checks", ()) if check.then.dose is not None]
+    end = _LONGEST_H + 168.0
+    planned: list[_Intake] = []
+    maybe: list[tuple[_Intake, float]] = []
+
+    def intake(line: Dose | Background, amounts: Sequence[Amount | None], at: tuple[str | int, ...]) -> _Intake | None:
+        limit, amounts = limits.find(line.drug, line.route), [one for one in amounts if one is not None]
+        if limit is None or line.dose is None or not amounts:
+            return None
+        return _Intake(0.0, line.drug, line.route, max(map(limit.value, amounts)) / limit.bound.value, at)
+
+    def plan(one: _Intake | None, times: Sequence[float]) -> None:
+        planned.extend(replace(one, time_h=time) for time in times if one is not None)
+
+    for i, line in enumerate(doses):
+        plan(intake(line, [line.dose, *checks], ("doses", i)), line.starts(end))
+    for i, line in enumerate(good.get("background", ())):
+        plan(intake(line, [line.dose], ("background", i)), line.starts(end))
+    sessions = _sessions(doses, _LONGEST_H)
+    if not sessions:
+        return planned, maybe
+    last, line = sessions[-1][0], sessions[-1][1][-1]
+    rules: Sequence[Maintenance] = good.get("maintenance", ())
+    any_dose = [line.dose, *checks, *(rule.dose for rule in rules)]
+    for i, rule in enumerate(rules):
+        times, at = rule.visits(last, end), ("maintenance", i)
+        if rule.when is None:
+            plan(intake(line, [rule.dose or line.dose, *checks], at), times)
+        elif times and (one := intake(line, [rule.dose] if rule.dose else any_dose, at)):
+            maybe.append((one, max(rule.at_most or 0.0, rule.every or 0.0)))
+    return planned, maybe
 
 
 # ------------------------------------------------------------------------------------------------ reading

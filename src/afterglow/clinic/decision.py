@@ -6,9 +6,11 @@ How `simulate` applies them, patient by patient, in the order of `Course.decisio
    A decision at the very time of a session is taken before its dose.
 2. Where it holds:
    * `set-dose`: every planned session from `time_h` on gets `amount` instead of its own (intakes: `dosing.unfold`);
+     saline and placebos stay as planned;
    * `stop`: every planned session from `time_h` on falls away, and so does later maintenance;
    * `give`: `administrations(amount)` are given now, unless this patient's last session (planned or given) began less
-     than `spacing_h` ago. An `amount` of None means the amount of the patient's last session.
+     than `spacing_h` ago or the next planned one begins in less. An `amount` of None means the amount of the patient's
+     last session.
 3. Sessions that change bring their expectancy signals with them: `regimen.session_signals`.
 """
 
@@ -44,7 +46,7 @@ class Decision:
     route: str
     over_h: float
     spacing_h: float  # least time between the starts of two sessions; 0 for checks
-    session: int  # number that a given session gets
+    session: int  # of a check: the session it follows; of maintenance: the number that a given session gets
 
     def administrations(self, amount: Amount | None = None) -> tuple[Administration, ...]:
         """The intakes of a given session, at `amount` or this decision's own; none unless the action is `give`."""

@@ -67,12 +67,20 @@ class Strict(BaseModel):
             value = handler(data)
             good = {name: getattr(value, name) for name in cls.model_fields}
         except ValidationError as error:
-            found = [_detail(cls, one) for one in error.errors()]
+            found = [_detail(cls, one) for one in error.errors() if not _follows(one, error.errors())]
             good = _good_fields(cls, data)
         found += [_custom(wrong.problem, wrong.remedy, wrong.at, data) for wrong in cls.rules(good)]
         if found:
             raise ValidationError.from_exception_data(cls.__name__, found)
         return value
+
+
+def _follows(error: Any, errors: list[Any]) -> bool:
+    """Whether a list is called too short only because its entries are wrong, which is said by itself."""
+    loc = error["loc"]
+    return error["type"] == "too_short" and any(
+        len(o["loc"]) > len(loc) and o["loc"][: len(loc)] == loc for o in errors
+    )
 
 
 def _custom(problem: str, remedy: str, loc: Loc, data: Any) -> InitErrorDetails:

@@ -6,7 +6,7 @@ Doses in mg and limits in mg/kg, or the other way round, are compared at 70 kg.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Literal
 
@@ -107,13 +107,16 @@ def _other_unit(limit: Limit, amount: Amount) -> str:
     return f"did you mean {other}? " if low <= limit.value(other) <= high else ""
 
 
-def total_fault(drug: str, route: str, total: float) -> Wrong | None:
-    """Why the sum of any 24 hours is refused; `total` in the unit of one dose of the limit."""
+def total_fault(kinds: Sequence[tuple[str, str]], total: float) -> tuple[str, str]:
+    """Problem and remedy of 24 hours above the bound; `kinds` are drugs and routes, `total` the multiple of it."""
+    (drug, route), remedy = kinds[0], "give it less often or in smaller doses"
     limit = find(drug, route)
-    if limit is None or total <= limit.bound.value * (1 + 1e-9):
-        return None
-    problem = f"{drug} {route}: {total:g} {limit.dose_unit} within 24 h, bound {limit.bound.value:g} {limit.dose_unit}"
-    return Wrong(problem, f"give it less often or in smaller doses; bound: {limit.bound.source}")
+    if len(kinds) == 1 and limit is not None:
+        bound, unit = limit.bound.value, limit.dose_unit
+        problem = f"{drug} {route}: {total * bound:g} {unit} within 24 h, bound {bound:g} {unit}"
+        return problem, f"{remedy}; bound: {limit.bound.source}"
+    names = " + ".join(f"{drug} {route}" for drug, route in kinds)
+    return f"{names}: together {total:.3g} times the safety bound within 24 h", remedy
 
 
 def dose_warnings(drug: str, route: str, amount: Amount, per_day: float = 1.0) -> Iterator[str]:

@@ -22,6 +22,7 @@ from afterglow.errors import EngineError, Fault, InputError
 FloatArray = NDArray[np.float64]
 SAME_TIME = 1e-9  # h; events closer than this have one time, as in the engine
 MOMENT = 4e-9  # h; between changes of one time that a row looks between
+SOON = 1e-12  # h; how long after a change a row looks that comes after it
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ class _Person:
         if dose is not None and dose.lag == 0 and not dose.endless:
             self._arrive(dose)
         if self.evid[row] in (OBSERVE, OTHER):
-            self.look[row] = np.nextafter(self.now, np.inf) if self.acted else self.now
+            self.look[row] = max(np.nextafter(self.now, np.inf), self.now + SOON) if self.acted else self.now
             self.looked = self.acted
         if self.options.carry == "nocb" and row in self.after:
             self._set_covariates(self.after[row])

@@ -190,7 +190,7 @@ def validate(
     from afterglow.interfaces import output, terminal
     from afterglow.study import validate as study
 
-    _check(patients, seed)
+    _check(patients, seed, draws)
     if out is not None:
         output.check_free(out, force=force)
     with terminal.progress() as tell:
@@ -200,6 +200,7 @@ def validate(
         )
     scores = study.score(table)
     terminal.show_validation(table)
+    terminal.show_not_simulated(study.not_simulated(trials))
     terminal.show_table(scores, "How well it fits")
     if out is not None:
         settings = {"trials": trials, "patients": patients, "seed": seed, "draws": draws, "variant": variant}
@@ -246,8 +247,9 @@ def _run(courses: list[str] | None, place: Path, force: bool, draws: int | None,
     from afterglow.interfaces import output, python, terminal
     from afterglow.study import compare as study
 
+    draws = study.DRAWS if draws is None else draws
     checked = {name: value for name, value in options.items() if name != "trajectories"}
-    faults = study.check(courses, **checked).faults
+    faults = study.check(courses, draws=draws, **checked).faults
     try:
         output.check_free(place, force=force)
     except InputError as error:
@@ -255,7 +257,7 @@ def _run(courses: list[str] | None, place: Path, force: bool, draws: int | None,
     if faults:
         raise InputError(faults)
     with terminal.progress() as tell:
-        return python.compare(courses, draws=study.DRAWS if draws is None else draws, progress=tell, **options)
+        return python.compare(courses, draws=draws, progress=tell, **options)
 
 
 def _finish(result: Comparison, place: Path, force: bool, command: str, *, systems: bool = False) -> None:
@@ -280,11 +282,11 @@ def _write(
     typer.echo(f"Results: {out}")
 
 
-def _check(patients: int, seed: int) -> None:
+def _check(patients: int, seed: int, draws: int = 0) -> None:
     from afterglow.errors import InputError
     from afterglow.study.compare import check_numbers
 
-    if faults := check_numbers(patients, 1.0, seed):
+    if faults := check_numbers(patients, 1.0, seed, draws):
         raise InputError(faults)
 
 

@@ -52,6 +52,7 @@ class Line:
     cadss_p95: float
     systolic_p95: float
     nausea: float
+    sedated: float
 
 
 def lines(comparison: Comparison) -> list[Line]:
@@ -82,6 +83,7 @@ def lines(comparison: Comparison) -> list[Line]:
                 cadss_p95=row["cadss_worst_p95"],
                 systolic_p95=row["systolic_worst_p95"],
                 nausea=row["nausea"],
+                sedated=row["sedated"],
             )
         )
     return found

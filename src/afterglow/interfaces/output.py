@@ -99,7 +99,9 @@ def write_units(folder: Path, tables: Mapping[str, pd.DataFrame], covers: Sequen
             "level": 0.9,
             "cover": list(covers),
             "do_not_cover": [s for s in ("parameters", "structure of the model") if s not in covers],
-            "method": "t (means), t on the log scale (spreads), Wilson (fractions); total variance over draws",
+            "held": ["size of rater noise and of fluctuation between ratings, at the fitted values"],
+            "method": "t (means), t on the log scale (spreads), Wilson (fractions; with draws at the t quantile); "
+            "total variance over draws",
         },
         "tables": {
             name: {c: dict(zip(("unit", "meaning"), column(c), strict=True)) for c in table.columns}

@@ -68,7 +68,8 @@ class Comparison(study.Comparison):
             command: what to put into the manifest as the command of this run.
             systems: add the picture of the whole chain.
         """
-        from afterglow.interfaces import canvas, output, report
+        from afterglow.data.fitted import drug_share
+        from afterglow.interfaces import canvas, output, report, words
 
         out = Path(folder)
         facts = self._facts(command or self._command())
@@ -86,6 +87,7 @@ class Comparison(study.Comparison):
             )
             inputs = {run.arm: output.sha256(run.course.model_dump_json().encode()) for run in self.active}
             more = {"courses_sha256": inputs, "shared_clock": clock, "intervals_cover": list(self.covers)}
+            more["drug_share"] = {"words": words.DRUG_SHARE_SHORT, **drug_share()}
             output.write_manifest(work, facts.command, asked, self.warnings, **more)
         return out
 

@@ -146,6 +146,7 @@ def _cells(line: Line) -> dict[str, tuple[str, str]]:
         "Relapse of responders": (percent(line.relapse), again),
         "Worst dissociation (CADSS)": (whole(line.cadss), above),
         "Nausea in any session": (percent(line.nausea), ""),
+        "Sedated at the worst moment": (percent(line.sedated), ""),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ def show(comparison: Comparison) -> None:
     console.print(_course(found))
     console.print(words.LEGEND, style="dim", markup=False)
     console.print(words.interval_words(comparison.covers, asked.patients), style="dim", markup=False)
+    console.print(words.DRUG_SHARE_SHORT, style="bold", markup=False)
     for warning in comparison.warnings:
         console.print(f"Warning: {warning}", style="yellow", markup=False)
     console.print(words.NOTICE, markup=False)
@@ -59,12 +60,13 @@ def _plus_minus(points: Estimate) -> str:
 
 
 def _course(found: Sequence[Line]) -> Table:
-    grid = _grid("", "half by", "relapse", "CADSS", "mmHg", "nausea")
+    grid = _grid("", "half by", "relapse", "CADSS", "mmHg", "nausea", "sedated")
     for line in found:
         cadss = f"{whole(line.cadss)} [dim]({whole(line.cadss_p95)})[/dim]"
         pressure = f"[dim]({whole(line.systolic_p95)})[/dim]"
         back = percent(line.relapse)
-        grid.add_row(line.arm, days(line.half_by_d), back, cadss, pressure, percent(line.nausea))
+        events = (percent(line.nausea), percent(line.sedated))
+        grid.add_row(line.arm, days(line.half_by_d), back, cadss, pressure, *events)
     return grid
 
 
@@ -110,6 +112,13 @@ def show_validation(table: pd.DataFrame) -> None:
         numbers = (text.replace("-", "−") for text in (published, simulated))
         grid.add_row(row["trial"], row["arm"], row["visit"], what, *numbers, z, use)
     _wide().print(grid)
+
+
+def show_not_simulated(reasons: Mapping[str, str]) -> None:
+    """The trial records that have no row in the table, each with the reason."""
+    if reasons:
+        listed = "; ".join(f"{name} ({reason})" for name, reason in reasons.items())
+        _wide().print(f"Not simulated: {listed}.", style="dim", markup=False)
 
 
 def _wide() -> Console:

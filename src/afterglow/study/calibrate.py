@@ -23,6 +23,7 @@ from afterglow.data.outcome_schema import MEASURES
 from afterglow.lang import FlatModel
 from afterglow.simulate import compiled
 from afterglow.study.trials import Laboratory, Noise, predict
+from afterglow.systems.variants import VARIANTS
 
 FloatArray = NDArray[np.float64]
 PULL = 2.0  # residuals count as squares up to about this many standard errors, then as lines
@@ -61,12 +62,18 @@ class Fit:
         return {f.name: float(f.start * math.exp(x)) for f, x in zip(self.free, self.x, strict=True)}
 
 
-def free_parameters(model: FlatModel) -> list[Free]:
-    """The declared free numbers, measurement ones under the name "measurement.<name>"."""
+def free_parameters(model: FlatModel, variant: str | None = None) -> list[Free]:
+    """The declared free numbers, measurement ones under the name "measurement.<name>".
+
+    What a variant fixes is not free, and a variant may declare priors of its own.
+    """
     declared = read_yaml("fit/free.yaml")
+    own = declared.get("variants", {}).get(variant, {})
+    fixed = VARIANTS[variant].values if variant else {}
     found = [
-        Free(name, model.params[name].value_, entry["prior_sd"], model.params[name].bounds)
+        Free(name, model.params[name].value_, own.get(name, entry)["prior_sd"], model.params[name].bounds)
         for name, entry in declared["parameters"].items()
+        if name not in fixed
     ]
     return found + [Free(f"measurement.{n}", e["start"], e["prior_sd"]) for n, e in declared["measurement"].items()]
 
@@ -96,7 +103,7 @@ class Problem:
         names = dict.fromkeys(r.trial for r in rows)
         pairs = [(r.trial, r.outcome) for r in rows]
         self.laboratory = Laboratory([trial(n) for n in names], patients, seed, variant, pairs)
-        self.free = free_parameters(compiled(variant).program.model)
+        self.free = free_parameters(compiled(variant).program.model, variant)
         low, high = np.array([f.bounds for f in self.free]).T
         start = np.array([f.start for f in self.free])
         self.low, self.high = np.log(np.maximum(low, 1e-6) / start), np.log(high / start)

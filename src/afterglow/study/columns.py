@@ -31,7 +31,13 @@ _ESTIMATES = {
         "d",
         "day by which half of all patients have responded, confirmed by the next rating; empty when fewer do",
     ),
-    "relapse": ("fraction", "of those who responded, patients who relapsed by the end of the run"),
+    "relapse": (
+        "fraction",
+        (
+            "of those who responded, patients who relapsed by the end of the run; a crude share: early responders are "
+            "at risk for longer than late ones"
+        ),
+    ),
     "time_to_relapse_d": ("d", "days from response to relapse, median of all who responded; empty when fewer relapse"),
     "cadss_worst": ("points", "highest dissociation score of each patient, mean"),
     "cadss_worst_p95": ("points", "highest dissociation score, exceeded by one patient in 20"),
@@ -41,6 +47,7 @@ _ESTIMATES = {
         "fraction",
         "chance of nausea in any session of the course, mean of the patients; empty where there are no sessions",
     ),
+    "sedated": ("fraction", "chance of being sedated at each patient's worst moment, mean of the patients"),
 }
 _TRAJECTORIES = {
     "quantity": ("", "what is followed; see the section quantities"),
@@ -58,12 +65,15 @@ _DOSES = {
     "route": ("", "how it was given"),
     "share": ("fraction", "largest share of the patients that got it at one time"),
     "doses_mean": ("doses", "doses a patient, mean"),
-    "mg": ("mg", "amount of a dose, median"),
+    "mg": ("mg", "amount of a dose, median over all doses of all patients"),
     "mg_p05": ("mg", "amount of a dose, lowest 5th percentile of any time"),
     "mg_p95": ("mg", "amount of a dose, highest 95th percentile of any time"),
     "first_h": ("h", "first dose"),
     "last_h": ("h", "last dose"),
-    "planned": ("fraction", "doses that were planned; the rest came from checks and boosters"),
+    "planned": (
+        "fraction",
+        "of all doses of all patients, those that were planned; the rest came from checks and boosters",
+    ),
 }
 _PATIENTS = {
     "AGE": ("year", "age"),

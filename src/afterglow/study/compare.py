@@ -130,7 +130,8 @@ def compare(
         population: who is treated; None for the standard population with treatment-resistant depression.
         person: one person (or a person file) instead of a population; what is unknown about them is drawn anew for
             each of the `patients`.
-        draws: draws of the fitted parameters that the intervals cover besides chance; 0 leaves chance alone.
+        draws: draws of the fitted parameters that the intervals cover besides chance, at least 2; 0 leaves chance
+            alone.
         trajectories: also make the dense table of medians and quantiles.
         clock: also simulate a single infusion for the picture of the shared clock, when ketamine is compared.
         progress: called with what is running and the share of everything that is done.
@@ -139,7 +140,9 @@ def compare(
         InputError: bad input, all faults at once, before anything runs.
     """
     scales = tuple(dict.fromkeys(("MADRS", *scales)))
-    found = check(courses, patients=patients, weeks=weeks, seed=seed, variant=variant, scales=scales, person=person)
+    found = check(
+        courses, patients=patients, weeks=weeks, seed=seed, variant=variant, scales=scales, person=person, draws=draws
+    )
     if found.faults:
         raise InputError(found.faults)
     names = tuple(one.name for one in found.courses)
@@ -168,10 +171,11 @@ def check(
     variant: str | None = None,
     scales: Sequence[str] = (),
     person: Person | str | Path | None = None,
+    draws: int = 0,
 ) -> Checked:
     """Read and check what `compare` is asked for, without running anything; arguments as there."""
     loaded, faults = _load(list(DEFAULT_COURSES if courses is None else courses))
-    faults += check_numbers(patients, weeks, seed)
+    faults += check_numbers(patients, weeks, seed, draws)
     faults += _scale_faults(scales) + _variant_faults(variant)
     who = None
     if isinstance(person, str | PurePath):
@@ -186,8 +190,10 @@ def check(
     return Checked(loaded, who, faults)
 
 
-def check_numbers(patients: int, weeks: float, seed: int) -> list[Fault]:
-    """Faults of the three numbers that every study has."""
+def check_numbers(patients: int, weeks: float, seed: int, draws: int = 0) -> list[Fault]:
+    """Faults of the numbers that every study has."""
+    from afterglow.study.draws import draws_faults
+
     faults = []
     if isinstance(patients, bool) or not isinstance(patients, int) or patients < 1:
         faults.append(
@@ -198,7 +204,7 @@ def check_numbers(patients: int, weeks: float, seed: int) -> list[Fault]:
         faults.append(Fault("--weeks", f"a horizon of {weeks} weeks", remedy))
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         faults.append(Fault("--seed", f"seed {seed}", "write a whole number of at least 0"))
-    return faults
+    return faults + draws_faults(draws)
 
 
 def _load(wanted: Sequence[str | Path | Course]) -> tuple[list[Course], list[Fault]]:
@@ -272,26 +278,25 @@ class _Study:
         progress: Progress | None,
     ) -> None:
         from afterglow.clinic.population import load_population
-        from afterglow.data.fitted import parameter_draws
+        from afterglow.study.draws import bounded_draws
 
         population = load_population() if population is None else population
         self.asked, self.loaded, self.progress = asked, loaded, progress
         self.arms = [arm for course in loaded for arm in (course, course.control()) if arm is not None]
         self.options = {"weeks": asked.weeks, "seed": asked.seed, "variant": asked.variant, "population": population}
-        found = parameter_draws(draws, asked.seed, asked.variant) if draws > 1 else []
-        self.draws = [{k: v for k, v in one.items() if not k.startswith("measurement.")} for one in found]
+        self.draws = bounded_draws(draws, asked.seed, asked.variant)
         self.done, self.total = 0.0, 1.0
 
     def run(self, *, trajectories: bool, clock: bool) -> Comparison:
         """Simulate everything and make the tables."""
         from afterglow.study import tables
-        from afterglow.study.quantities import needed
+        from afterglow.study.quantities import QUANTITIES, needed
 
         asked = self.asked
         extra = _clock_arms(self.loaded) if clock else []
         few, fewer = min(asked.patients, CLOCK_PATIENTS), min(asked.patients, DRAW_PATIENTS)
         self.total = len(self.arms) * (asked.patients + fewer * len(self.draws)) + few * len(extra)
-        kept = needed(everything=trajectories)
+        kept = tuple(dict.fromkeys((*needed(everything=trajectories), *QUANTITIES["sedation"].parts)))
         runs = {arm.name: self._simulate(arm, asked.patients, outputs=kept) for arm in self.arms}
         clock_runs = {arm.name: self._simulate(arm, few, outputs=kept) for arm in extra}
         repeats = self._repeats(runs, fewer)
@@ -310,7 +315,10 @@ class _Study:
         return Comparison(asked, runs, clock_runs, results, _warnings(found), covers)
 
     def _repeats(self, runs: dict[str, CourseRun], patients: int) -> list[list[CourseRun]]:
-        """The arms at other draws of the parameters, by draw and arm; only the scores are kept."""
+        """The arms at other draws of the parameters, by draw and arm; only the scores are kept.
+
+        The noise of the ratings is held at its fitted size.
+        """
         from afterglow.simulate import Arm
 
         by_arm = []

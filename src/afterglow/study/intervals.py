@@ -59,7 +59,8 @@ def interval(kind: str, main: Estimate, draws: Sequence[Estimate] = ()) -> tuple
     """Lower and upper end of the 90 % interval around `main`.
 
     Args:
-        kind: "mean" (t), "spread" (t on the log scale, never negative) or "fraction" (Wilson, stays in 0-1).
+        kind: "mean" (t), "spread" (t on the log scale, never negative) or "fraction" (Wilson, stays in 0-1; with draws
+            at the t quantile of the mean).
         main: the estimate in the middle.
         draws: the same estimate at other draws of the parameters; at least two, else only sampling is covered. They
             may come from fewer patients.
@@ -69,7 +70,8 @@ def interval(kind: str, main: Estimate, draws: Sequence[Estimate] = ()) -> tuple
         within = np.mean([draw.variance * draw.n for draw in draws], axis=0) / main.n
         between = np.var([draw.value for draw in draws], axis=0, ddof=1)
     if kind == "fraction":
-        return _wilson(main.value, main.n * within / (within + between))
+        z = _t_quantile(within, between, main.n, len(draws)) if len(draws) > 1 else _normal(LEVEL)
+        return _wilson(main.value, main.n * within / (within + between), z)
     half = _t_quantile(within, between, main.n, len(draws)) * np.sqrt(within + between)
     if kind == "mean":
         return main.value - half, main.value + half
@@ -100,8 +102,7 @@ def _t_quantile(within: FloatArray, between: FloatArray, n: FloatArray, draws: i
     return np.asarray(t.ppf(0.5 + LEVEL / 2, np.where(n > 1, df, np.nan)))
 
 
-def _wilson(p: FloatArray, n: FloatArray) -> tuple[FloatArray, FloatArray]:
-    z = _normal(LEVEL)
+def _wilson(p: FloatArray, n: FloatArray, z: FloatArray | float) -> tuple[FloatArray, FloatArray]:
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)

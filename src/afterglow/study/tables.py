@@ -24,6 +24,7 @@ from afterglow.study.quantities import QUANTITIES, read
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from afterglow.clinic.regimen import Administration
     from afterglow.simulate import CourseRun
 
     FloatArray = NDArray[np.float64]
@@ -150,27 +151,52 @@ def intakes(run: CourseRun) -> pd.DataFrame:
     Daily drugs are taken as prescribed by everybody.
     """
     names = ["drug", "route", "time_h", "share", "mg", "mg_p05", "mg_p95", "planned"]
-    fine = run.doses["patient"].isin(patient_numbers(run)[run.status == 0].tolist())
-    total = max(int((run.status == 0).sum()), 1)
-    by_session = run.doses[fine].groupby(["patient", "session", "drug", "route"], sort=False)
-    sessions = by_session.agg(time_h=("time_h", "min"), mg=("mg", "sum"), reason=("reason", "first")).reset_index()
+    sessions, total = _sessions(run), max(int((run.status == 0).sum()), 1)
     rows: list[tuple[Any, ...]] = []
     groups: Any = sessions.groupby(["drug", "route", "time_h"], sort=True)
     for key, given in groups:
         low, middle, high = given["mg"].quantile([0.05, 0.5, 0.95])
         share = given["patient"].nunique() / total
         rows.append((*key, share, middle, low, high, (given["reason"] == "planned").mean()))
-    for one in run.course.regimen(float(run.time_h[-1]) / WEEK_H).administrations:
-        if one.session is None:
-            rows.append((one.drug, one.route, one.time_h, 1.0, one.amount, one.amount, one.amount, 1.0))
+    for one in _daily(run):
+        rows.append((one.drug, one.route, one.time_h, 1.0, one.amount, one.amount, one.amount, 1.0))
     return pd.DataFrame(rows, columns=names)
 
 
+def _sessions(run: CourseRun) -> pd.DataFrame:
+    """One row a patient, session and drug, of patients whose simulation went well."""
+    fine = run.doses["patient"].isin(patient_numbers(run)[run.status == 0].tolist())
+    by_session = run.doses[fine].groupby(["patient", "session", "drug", "route"], sort=False)
+    return by_session.agg(time_h=("time_h", "min"), mg=("mg", "sum"), reason=("reason", "first")).reset_index()
+
+
+def _daily(run: CourseRun) -> list[Administration]:
+    """Intakes outside sessions, which everybody takes as prescribed."""
+    return [one for one in run.course.regimen(float(run.time_h[-1]) / WEEK_H).administrations if one.session is None]
+
+
+def _median_mg(run: CourseRun) -> dict[tuple[str, str], float]:
+    """Median amount over all doses of all patients, by drug and route."""
+    sessions, everybody = _sessions(run), max(int((run.status == 0).sum()), 1)
+    rows = [
+        (drug, route, mg, 1) for drug, route, mg in zip(*(sessions[n] for n in ("drug", "route", "mg")), strict=True)
+    ]
+    rows += [(one.drug, one.route, one.amount, everybody) for one in _daily(run)]
+    given = pd.DataFrame(rows, columns=["drug", "route", "mg", "patients"])
+    found = {}
+    groups: Any = given.groupby(["drug", "route"])
+    for (drug, route), some in groups:
+        mg, weights = some["mg"].to_numpy(float), some["patients"].to_numpy(float)
+        found[drug, route] = float(np.quantile(mg, 0.5, weights=weights, method="inverted_cdf"))
+    return found
+
+
 def doses(runs: _RunList) -> pd.DataFrame:
-    """What was given: arm, drug, route, patients, doses a patient, and milligrams a dose."""
+    """What was given: arm, drug, route, patients, doses a patient, and milligrams a dose; each dose counts once."""
     parts = []
     for run in runs:
-        found = intakes(run).groupby(["drug", "route"], sort=True)
+        times = intakes(run)
+        found = times.assign(planned=times["planned"] * times["share"]).groupby(["drug", "route"], sort=True)
         table = found.agg(
             share=("share", "max"),
             doses_mean=("share", "sum"),
@@ -179,9 +205,12 @@ def doses(runs: _RunList) -> pd.DataFrame:
             mg_p95=("mg_p95", "max"),
             first_h=("time_h", "min"),
             last_h=("time_h", "max"),
-            planned=("planned", "mean"),
+            planned=("planned", "sum"),
         )
         table = table.reset_index()
+        table["planned"] /= table["doses_mean"]
+        middle = _median_mg(run)
+        table["mg"] = [middle[key] for key in zip(table["drug"], table["route"], strict=True)]
         table.insert(0, "arm", run.arm)
         parts.append(table)
     return pd.concat(parts, ignore_index=True)
@@ -303,7 +332,7 @@ def ever(run: CourseRun, name: str) -> FloatArray | None:
 
 
 def _safety(run: CourseRun) -> dict[str, float]:
-    """Worst moments (mean over patients, and what one patient in 20 exceeds), and nausea in any session."""
+    """Worst moments (mean over patients, and what one patient in 20 exceeds), nausea in any session, and sedation."""
     row: dict[str, float] = {}
     for name in ("cadss", "systolic"):
         found = worst(run, name)
@@ -311,4 +340,6 @@ def _safety(run: CourseRun) -> dict[str, float]:
         row |= {f"{name}_worst": float(found.mean()), f"{name}_worst_p95": float(np.quantile(found, 0.95))}
     nausea = ever(run, "nausea")
     row["nausea"] = np.nan if nausea is None else float(nausea.mean()) / QUANTITIES["nausea"].factor
+    sedation = worst(run, "sedation")
+    row["sedated"] = np.nan if sedation is None else float(sedation.mean()) / QUANTITIES["sedation"].factor
     return row

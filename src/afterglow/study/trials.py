@@ -72,6 +72,11 @@ class Noise:
         return float(np.hypot(self.rater_sd, self.drift(time_h)))
 
 
+def _window(from_h: float, time_h: float) -> FloatArray:
+    """Visits behind a mean over a window, where the record does not list them: every two days (assumed)."""
+    return np.arange(from_h, time_h, 48.0)
+
+
 class TrialArm:
     """One arm of a trial record, simulated once for given parameter values."""
 
@@ -84,6 +89,8 @@ class TrialArm:
         times = {0.0, *(r.time_h for r in rows if r.time_h), *(r.from_h for r in rows if r.from_h)}
         conditions = [*(design.select or []), *(c for r in rows for c in r.among or [])]
         times |= {t for c in conditions for t in c.times_h}
+        times |= {t for r in rows if r.from_h is not None and r.time_h for t in _window(r.from_h, r.time_h)}
+        times |= set(self.rules.response.times_h or ())
         if self.rules.relapse is not None:
             r = self.rules.relapse
             times |= set(np.arange(r.from_h, r.until_h + r.every_h / 2, r.every_h))
@@ -226,7 +233,12 @@ class SimulatedTrialArm:
 
     def response(self, t: float, w: FloatArray) -> float:
         """Share with response, %."""
-        left = 1 - self.of.rules.response.fall_at_least
+        rule = self.of.rules.response
+        left = 1 - rule.fall_at_least
+        if rule.times_h:
+            scores = self.sampled[:, np.searchsorted(self.of.times, np.array(rule.times_h) - 1e-6)]
+            hits = (scores <= left * self.sampled[:, :1]).sum(axis=1) >= (rule.at_least_visits or len(rule.times_h))
+            return 100 * float(np.average(hits, weights=w))
         sd = np.sqrt(self.noise.rater_sd**2 * (1 + left**2) + self.noise.drift(t) ** 2)
         return 100 * float(np.average(ndtr((left * self.baseline - self.at(t)) / sd), weights=w))
 

@@ -1,18 +1,20 @@
 """Expectancy: what a person believes they got, and what being in care does.
 
-Each session sets expectancy anew, to a level that depends on what is given and told; dissociation tells the person that
-it was the drug (unblinding). The day of a session lifts mood for some hours whatever is given. Care itself - visits,
-ratings, hope - brings relief over weeks. All relief is on the log scale: symptoms are multiplied by exp(-relief).
+Each session sets expectancy anew, to a level that depends on what is felt and told. An infusion of ketamine that cannot
+be felt counts as an inert one; the more it is felt, the more it counts as an active one, and dissociation tells the
+person that it was the drug (unblinding). The day of a session lifts mood for some hours whatever is given. Care itself
+(visits, ratings, hope) brings relief over weeks. All relief is on the log scale: symptoms are multiplied by
+exp(-relief).
 """
 
-from afterglow.lang import Input, Output, Param, State, System, lognormal, to
+from afterglow.lang import Input, Output, Param, State, System, hill, lognormal, to
 
 
 class Expectancy(System):
     """Relief by expectation and by care."""
 
     # what comes in
-    iv_session = Input("1", "1 during a session with an active infusion or injection", default=0.0)
+    iv_session = Input("1", "1 during a session with an infusion or injection of ketamine", default=0.0)
     nasal_session = Input(
         "1", "1 during a session with a spray, a tablet under the tongue or a swallowed dose", default=0.0
     )
@@ -34,6 +36,7 @@ class Expectancy(System):
     k_open = Param(0.06, "1", "added when the person knows what they get", source="assumed")
     k_unblind = Param(0.09, "1", "added when the person recognises the drug", source="fitted")
     lift = Param(0.2, "1", "lift of the day of a session itself, the same whatever is given", source="fitted")
+    half_felt = Param(0.1, "1", "recognition at which an infusion half counts as one that is felt", source="assumed")
     recognition = Param(3.0, "1/h", "speed of recognising the drug in full dissociation", source="assumed")
     tau_session = Param(0.25, "h", "speed at which a session sets expectancy", source="assumed")
     tau_acute = Param(10.0, "h", "decay of that lift", source="assumed")
@@ -49,9 +52,10 @@ class Expectancy(System):
     in_care = State("1", "relief by care", bounds=(0, 50), size=0.1)
 
     # how it changes
-    felt = iv_session + midazolam_session
-    session = felt + nasal_session + saline_session
-    by_kind = k_active * felt + k_nasal * nasal_session + k_saline * saline_session
+    infusion = iv_session + midazolam_session + saline_session
+    session = infusion + nasal_session
+    felt = midazolam_session + iv_session * hill(recognised, half_felt, 1)
+    by_kind = k_saline * infusion + (k_active - k_saline) * felt + k_nasal * nasal_session
     by_knowledge = session * (k_open * open_label + k_unblind * recognised * (1 - masked))
     level = trait * (by_kind + by_knowledge)
     recognised.dot = session * recognition * dissociation * (1 - recognised) - recognised / to(tau_memory, "h")

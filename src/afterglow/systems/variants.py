@@ -28,11 +28,24 @@ VARIANTS: dict[str, Variant] = {
     ),
     "no-mtor": Variant("mTOR blocked, as by rapamycin: no new spines, no window", {"plasticity.mtor": 0.0}),
     "opioid-gated": Variant("half of the fast gain needs opioid receptors, here blocked", {"plasticity.ampa": 0.5}),
-    "equal-enantiomers": Variant("S- and R-ketamine count the same", {"nmda_block.weight_r": 1.0}),
-    "ki-weighted": Variant("S- and R-ketamine count by their affinities", {"nmda_block.weight_r": 0.3 / 1.4}),
+    "equal-enantiomers": Variant(
+        "S- and R-ketamine count the same", {"nmda_block.weight_r": 1.0, "nmda_block.r_synaptic": 1.0}
+    ),
+    "ki-weighted": Variant(
+        "S- and R-ketamine count by their affinities",
+        {"nmda_block.weight_r": 0.3 / 1.4, "nmda_block.r_synaptic": 0.3 / 1.4},
+    ),
     "no-spines": Variant("spine formation switched off", {"synapses.formation": 0.0}),
     "no-belief": Variant("belief does not learn", {"belief.learning_rate": 0.0}),
-    "inert": Variant("the drug does nothing but reveal itself: unblinding alone", {"glutamate.disinhibition": 0.0}),
+    "inert": Variant(
+        "the drug does nothing but reveal itself: unblinding alone",
+        {
+            "glutamate.disinhibition": 0.0,
+            "inflammation.acute_rise": 0.0,
+            "inflammation.restraining": 0.0,
+            "belief.acute_loss": 0.0,
+        },
+    ),
 }
 
 
