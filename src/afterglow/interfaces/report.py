@@ -135,18 +135,18 @@ def _numbers(comparison: Comparison) -> str:
 def _cells(line: Line) -> dict[str, tuple[str, str]]:
     """One row of the table of numbers: column -> text and small print."""
     again = f"half by {days(line.relapse_d)}" if line.relapse_d == line.relapse_d else ""
-    above = f"1 in 20 above {whole(line.cadss_p95)}" if line.cadss_p95 >= 0.5 else ""
+    above = f"1 in 20: {whole(line.cadss_p95)}" if line.cadss_p95 >= 0.5 else ""
     return {
         "Course": (line.title, line.arm),
         f"Response, {line.when}": line.response.share(),
         f"Remission, {line.when}": line.remission.share(),
         f"MADRS change, {line.when}": line.change.points(),
         "Minus its control": line.difference.points(),
-        "Half have responded by": (days(line.half_by_d), ""),
+        "Half responded by": (days(line.half_by_d), ""),
         "Relapse of responders": (percent(line.relapse), again),
-        "Worst dissociation (CADSS)": (whole(line.cadss), above),
-        "Nausea in any session": (percent(line.nausea), ""),
-        "Sedated at the worst moment": (percent(line.sedated), ""),
+        "Worst dissociation": (whole(line.cadss), above),
+        "Nausea": (percent(line.nausea), ""),
+        "Sedated": (percent(line.sedated), ""),
     }
 
 
