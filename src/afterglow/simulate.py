@@ -231,7 +231,8 @@ class Arm:
     def _clear(self) -> None:
         self.actions = Actions()
         self.given: list[tuple[IntArray, Administration, FloatArray, str]] = []
-        self.status, self.problems = np.zeros(len(self.who), np.int64), []
+        self.status = np.zeros(len(self.who), np.int64)
+        self.problems: dict[int, str] = {}  # by patient
         self._session_ends: dict[str, FloatArray] = {}
 
     def parameters(self, typical: Mapping[str, float] | None = None) -> FloatArray:
@@ -326,9 +327,6 @@ class Arm:
         return self.routes[full]
 
     # -- running
-    def _outputs(self) -> list[int]:
-        return [self.model.program.output[name] for name in self.outputs]
-
     def _run(self, ledger: Ledger, progress: Callable[[float], None] | None) -> FloatArray:
         """Run from decision to decision; each is taken on the scores measured at its visit."""
         values = np.full((len(self.who), len(self.time_h), len(self.outputs)), np.nan)
@@ -355,8 +353,8 @@ class Arm:
         wanted = [self.model.program.output[name] for name in self.outputs]
         result = self.model.engine.run(self.slots, self.actions, self.time_h[chosen], wanted, start=pause, until=stop)
         values[:, chosen] = result.values
-        failed = zip(np.flatnonzero(result.status), result.failures(), strict=True)
-        self.problems += [problem for i, problem in failed if self.status[i] == 0]
+        for i, problem in zip(np.flatnonzero(result.status).tolist(), result.failures(), strict=True):
+            self.problems.setdefault(i, problem)
         self.status = np.where(self.status == 0, result.status, self.status)
         return result.end
 
@@ -395,7 +393,7 @@ class Arm:
             true=true,
             doses=doses,
             status=self.status[:n],
-            problems=[p for p in self.problems if int(p.split()[1].rstrip(":")) < n],
+            problems=[problem for i, problem in sorted(self.problems.items()) if i < n],
         )
 
     def _doses(self, n: int) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from llvmlite import ir
 
 from afterglow.compile.program import Program, hoisted, tidy
 from afterglow.compile.rodas import DENSE, GAMMA, A, C
+from afterglow.errors import ModelError
 from afterglow.lang.expr import FLAT, Expr, Symbol, order
 
 LANES = 8
@@ -163,7 +164,7 @@ class _Body:
                 inside = b.fcmp_ordered(">", a[0], number(0.0))
                 ln = self.call("log", b.select(inside, self.div(a[0], a[1]), number(1.0)))
                 return self.mul(self.div(u, below), ln)
-        raise NotImplementedError(f"vector code of '{node.op}'")
+        raise ModelError(f"there is no vector code for '{node.op}'")
 
     def ratio_power(self, node: Expr, a: Sequence[ir.Value], less: float, slope: bool = False) -> ir.Value:
         """(max(x, 0) / half)^(n - less); for a `slope` not nearer to zero than FLAT where n < 1."""

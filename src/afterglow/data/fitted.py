@@ -25,6 +25,14 @@ def fit_record(variant: str | None = None) -> dict[str, Any]:
 
 
 @cache
+def _declared() -> dict[str, Any]:
+    """What a fit may move, and what it holds fixed (`data/fit/free.yaml`)."""
+    import yaml
+
+    return yaml.safe_load(files("afterglow.data").joinpath("fit/free.yaml").read_text("utf-8"))
+
+
+@cache
 def drug_share() -> dict[str, Any]:
     """The drug's own share of an infusion's effect (`data/fit/drug_share.yaml`, made by `study.drug_share`)."""
     import yaml
@@ -39,7 +47,9 @@ def fitted_values(variant: str | None = None) -> dict[str, float]:
 
 def measurement(variant: str | None = None) -> dict[str, float]:
     """Rater SD and SD of week-scale fluctuation (MADRS points), and its time constant (d)."""
-    start = {"rater_sd": 3.5, "fluctuation_sd": 9.0, "fluctuation_tau_d": 6.4}
+    declared = _declared()
+    start = {name: entry["value"] for name, entry in declared["fixed"].items()}
+    start |= {name: entry["start"] for name, entry in declared["measurement"].items()}
     return start | {name: entry["value"] for name, entry in fit_record(variant).get("measurement", {}).items()}
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from afterglow.errors import ModelError, UnitError, nearest
 from afterglow.lang.expr import Expr, _place, const, mul, order, substitute
 from afterglow.lang.system import Input, Output, Param, State, System
+
+Declared = TypeVar("Declared", State, Param, Input)
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ class FlatModel:
         return replace(self, values={**self.values, **{k: float(v) for k, v in values.items()}})
 
 
-def _copy(symbol: State | Param | Input, name: str) -> State | Param | Input:
+def _copy(symbol: Declared, name: str) -> Declared:
     """A fresh symbol with the same declaration under a full name."""
     new = object.__new__(type(symbol))
     for cls in type(symbol).__mro__:
@@ -159,16 +162,16 @@ def _flatten(model: Model) -> FlatModel:
     for name, part in model.parts.items():
         own: dict[Expr, Expr] = {}
         for key, s in part.system.states.items():
-            own[s] = states[f"{name}.{key}"] = _copy(s, f"{name}.{key}")  # type: ignore[assignment]
+            own[s] = states[f"{name}.{key}"] = _copy(s, f"{name}.{key}")
         for key, p in part.params.items():
             fresh = _copy(p, f"{name}.{key}")
-            own[part.system.params[key]] = params[f"{name}.{key}"] = fresh  # type: ignore[assignment]
+            own[part.system.params[key]] = params[f"{name}.{key}"] = fresh
         for key, i in part.system.inputs.items():
             full = f"{name}.{key}"
             if full not in driven:
                 if i.default is None:
                     missing.append(full)
-                own[i] = open_inputs[full] = _copy(i, full)  # type: ignore[assignment]
+                own[i] = open_inputs[full] = _copy(i, full)
         local[name] = own
     if missing:
         raise ModelError("inputs that nothing drives and that have no default: " + ", ".join(missing))

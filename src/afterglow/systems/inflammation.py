@@ -2,8 +2,8 @@
 
 A single infusion first raises interleukin-6 for hours; a course of infusions lowers cytokines for weeks. The acute
 rise is shown in `level` but is no part of `load`: cytokines after a single infusion do not follow mood. What is
-handed on acts on synapses and set points, not on mood of the next day. A quarter of depressed people start from a
-raised level.
+handed on costs synapses and weighs a little on mood; it moves too slowly for the mood of the next day. A quarter of
+depressed people start from a raised level.
 """
 
 from afterglow.lang import Input, Output, Param, State, System, hill, lognormal, to
