@@ -13,8 +13,8 @@ check:  ## style, types, import contracts, quick tests
 test:  ## all tests
 	$(BIN)/python -m pytest -n 2
 
-bench:  ## time per patient against SciPy
-	$(BIN)/python bench/speed.py
+bench:  ## time per patient against SciPy and libRoadRunner, quick
+	$(BIN)/python bench/run.py --quick
 
 fit:  ## repeat the shipped fit; the result goes to a folder of its own
 	$(BIN)/afterglow calibrate --seed 1 --out fit-again

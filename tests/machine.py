@@ -21,7 +21,7 @@ class Machine:
     def __init__(self, program: Program, monkeypatch) -> None:
         self.program, self.code = program, vector_code(program)
         monkeypatch.setattr(native, "_FUNCTIONS", FUNCTIONS)
-        self._at = native.load.__wrapped__(self.code.text)
+        self._at = native._load(self.code)
 
     def __call__(self, name: str, *arrays: np.ndarray) -> None:
         kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(arrays))

@@ -65,6 +65,19 @@ def test_a_dose_of_nothing_leaves_the_drug_chain_at_rest():
     assert idle.values["ketamine_s.plasma"].max() == 0
 
 
+def test_draws_run_together_are_those_run_alone():
+    check = {"after_dose": 2, "if": "improvement(MADRS) < 20 %", "then": {"dose": "0.75 mg/kg"}}
+    draws = [{"synapses.tau_fast": days} for days in (2.0, 3.0, 6.0)]
+    arm = Arm(course(doses=[{**INFUSION, "days": [1, 3, 8]}], checks=[check]), patients=12, weeks=2, seed=5)
+    assert arm.decisions
+    for together, values in zip(arm.run_each(draws), draws, strict=True):
+        alone = arm.run(values)
+        assert np.array_equal(together.values["mood.madrs"], alone.values["mood.madrs"])
+        assert np.array_equal(together.measured["MADRS"], alone.measured["MADRS"])
+        assert together.doses.equals(alone.doses)
+        assert 0 < (alone.doses["reason"] == "check").sum() < 12
+
+
 def test_both_enantiomers_share_a_persons_luck():
     arm = Arm(load_course("iv-single"), patients=64, weeks=1, seed=5)
     slots, at = arm.parameters(), arm.model.program.slot

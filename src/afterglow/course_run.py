@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ from afterglow.clinic.course import Course
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from afterglow.clinic.regimen import Administration
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -53,7 +56,7 @@ class CourseRun:
     values: dict[str, NDArray[np.float32]]
     measured: Mapping[str, FloatArray]
     true: Mapping[str, FloatArray]
-    doses: pd.DataFrame
+    make_doses: Callable[[], pd.DataFrame]
     status: IntArray
     problems: list[str] = field(default_factory=list)
 
@@ -61,3 +64,31 @@ class CourseRun:
     def visit_h(self) -> FloatArray:
         """Times of the visits, h."""
         return self.time_h[self.visit_index]
+
+    @cached_property
+    def doses(self) -> pd.DataFrame:
+        """Intakes of the treatment sessions, sorted by patient and time; made when first asked for."""
+        return self.make_doses()
+
+
+def dose_table(given: Sequence[tuple[IntArray, Administration, FloatArray, str]], numbers: range) -> pd.DataFrame:
+    """Intakes of the treatment sessions of the patients at these places, numbered from 0, by patient and time.
+
+    Args:
+        given: who, what, mg for each, and why.
+        numbers: places of the patients wanted.
+    """
+    import pandas as pd
+
+    columns = ["patient", "time_h", "drug", "route", "mg", "session", "reason"]
+    sessions = [one for one in given if one[1].session is not None]
+    if not sessions:
+        return pd.DataFrame(columns=columns)
+    counts = [len(who) for who, _, _, _ in sessions]
+    who, mg = np.concatenate([one[0] for one in sessions]), np.concatenate([one[2] for one in sessions])
+    shared = [[one.time_h, one.drug, one.route, one.session, reason] for _, one, _, reason in sessions]
+    time_h, drug, route, session, reason = (np.repeat(column, counts) for column in zip(*shared, strict=True))
+    order = np.lexsort((drug, time_h, who))
+    order = order[(who[order] >= numbers.start) & (who[order] < numbers.stop)]
+    made = dict(zip(columns, (who - numbers.start, time_h, drug, route, mg, session, reason), strict=True))
+    return pd.DataFrame({name: column[order] for name, column in made.items()})

@@ -28,13 +28,13 @@ from afterglow.clinic.regimen import SESSION_H, Administration, Signal, session_
 from afterglow.clinic.visits import clock, label, visits
 from afterglow.compile.numpy_code import numpy_function
 from afterglow.compile.program import Program, program
-from afterglow.compile.vector import LANES, vector_code
-from afterglow.course_run import ByScale, CourseRun
+from afterglow.compile.vector import LANES
+from afterglow.course_run import ByScale, CourseRun, dose_table
 from afterglow.data.fitted import fitted_values, measurement
 from afterglow.engine.actions import Actions
-from afterglow.engine.batch import Engine, Pause
 from afterglow.errors import Fault, InputError, nearest
 from afterglow.lang import Model, Spread
+from afterglow.machine import Machine, PartPause
 from afterglow.systems.whole import COVARIATES, INERT, ROUTES, whole
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Compiled:
 
     model: Model
     program: Program
-    engine: Engine
+    engine: Machine
 
     @cached_property
     def etas(self) -> dict[str, tuple[str, Spread]]:
@@ -83,15 +83,25 @@ class Compiled:
         return out
 
 
-@cache
-def compiled(variant: str | None = None, rtol: float = 1e-5, threads: int | None = None) -> Compiled:
-    """The whole model (or a variant), compiled; machine code comes from the cache where it can."""
+def compiled(
+    variant: str | None = None, rtol: float = 1e-5, threads: int | None = None, device: str = "cpu"
+) -> Compiled:
+    """The whole model (or a variant), compiled for the CPU or a GPU; machine code comes from the cache where it can."""
+    return _compiled(variant, rtol, threads, device)
+
+
+@cache  # of one spelling of the arguments: `cache` tells f(None) from f()
+def _compiled(variant: str | None, rtol: float, threads: int | None, device: str) -> Compiled:
     model = whole(variant)
     known = {p.name for p in model.parts.values()}
     fitted = {k: v for k, v in fitted_values(variant).items() if k.split(".")[0] in known}
     model.fixed = {**fitted, **model.fixed}
     prog = program(model.flatten())
-    return Compiled(model, prog, Engine(vector_code(prog), prog.sizes, rtol, threads))
+    if device == "cuda":
+        from afterglow.machine_cuda import CudaMachine
+
+        return Compiled(model, prog, CudaMachine(prog, rtol))
+    return Compiled(model, prog, Machine(prog, rtol, threads))
 
 
 def parameters(
@@ -151,6 +161,7 @@ def simulate_course(
     visits_h: Sequence[float] | None = None,
     extra_h: Iterable[float] = (),
     progress: Callable[[float], None] | None = None,
+    device: str = "cpu",
 ) -> CourseRun:
     """Put a virtual population through a course.
 
@@ -167,10 +178,11 @@ def simulate_course(
         visits_h: times of the visits (h), instead of the usual ones and the denser clock.
         extra_h: further times (h) to keep.
         progress: called with the share done.
+        device: "cpu", or "cuda" for the first GPU.
     """
     return Arm(
         course, patients=patients, weeks=weeks, seed=seed, replicate=replicate, population=population, variant=variant,
-        outputs=outputs, visits_h=visits_h, extra_h=extra_h,
+        outputs=outputs, visits_h=visits_h, extra_h=extra_h, device=device,
     ).run(typical, progress)  # fmt: skip
 
 
@@ -191,8 +203,16 @@ class Arm:
         visits_h: Sequence[float] | None = None,
         extra_h: Iterable[float] = (),
         rtol: float = 1e-5,
+        device: str = "cpu",
+        first: int = 0,
     ) -> None:
-        """Arguments as of `simulate_course`; `rtol` is the engine's relative tolerance."""
+        """Arguments as of `simulate_course`.
+
+        `rtol` is the engine's relative tolerance; `first` is the number of the first patient, a multiple of LANES, for
+        whoever simulates a population block by block.
+        """
+        if first % LANES:
+            raise ValueError(f"first must be a multiple of {LANES}, not {first}")
         faults = []
         if patients < 1:
             faults.append(Fault("patients", f"{patients} patients cannot be simulated", "at least 1"))
@@ -204,8 +224,8 @@ class Arm:
         self.seed, self.replicate, self.asked = seed, replicate, patients
         # Whole groups of lanes are always simulated, with real people in them, so that one more patient changes
         # nobody's step size.
-        self.who = range(-(-patients // LANES) * LANES)
-        self.model, self.variant = compiled(variant, rtol), variant
+        self.who = range(first, first + -(-patients // LANES) * LANES)
+        self.model, self.variant = compiled(variant, rtol, device=device), variant
         if population is None or isinstance(population, Population):
             self.people = (population or load_population()).draw(seed, replicate, self.who)
         else:
@@ -213,7 +233,6 @@ class Arm:
             rows = np.arange(len(self.who))
             rows[max(patients, len(population)) :] = patients - 1
             self.people = population.iloc[rows % len(population)].reset_index(drop=True)
-        self.baseline = self.people["baseline_madrs"].to_numpy(float)
         prog = self.model.program
         self.outputs = prog.outputs if tuple(outputs) == ("all",) else tuple(dict.fromkeys((*outputs, "mood.madrs")))
         self.visits = visits(weeks) if visits_h is None else [(t, label(t)) for t in sorted(visits_h)]
@@ -226,12 +245,16 @@ class Arm:
             lag = rated - self.time_h[np.maximum(np.searchsorted(self.time_h, rated, side="right") - 1, 0)]
             self.time_h = np.union1d(self.time_h, rated[(lag < 0) | (lag > 1e-6)])
         self.visit_index = np.searchsorted(self.time_h, at)
-        self._clear()
+        self._clear(1)
 
-    def _clear(self) -> None:
-        self.actions = Actions()
+    def _clear(self, repeats: int) -> None:
+        """Nothing done yet; the people are there `repeats` times, one block after the other."""
+        self.repeats, self.actions = repeats, Actions()
+        self.weight, self.baseline = (
+            np.tile(self.people[name].to_numpy(float), repeats) for name in ("WT", "baseline_madrs")
+        )
         self.given: list[tuple[IntArray, Administration, FloatArray, str]] = []
-        self.status = np.zeros(len(self.who), np.int64)
+        self.status = np.zeros(repeats * len(self.who), np.int64)
         self.problems: dict[int, str] = {}  # by patient
         self._session_ends: dict[str, FloatArray] = {}
 
@@ -243,22 +266,34 @@ class Arm:
         self, typical: Mapping[str, float] | None = None, progress: Callable[[float], None] | None = None
     ) -> FloatArray:
         """Outputs [patients, times, outputs], at `typical` parameter values where given."""
-        self._clear()
-        self.slots, self.routes = self.parameters(typical), {}
-        everyone = np.arange(len(self.who))
+        return self._trajectories([typical], progress)
+
+    def _trajectories(
+        self, typical: Sequence[Mapping[str, float] | None], progress: Callable[[float], None] | None
+    ) -> FloatArray:
+        self._clear(len(typical))
+        self.slots, self.routes = np.hstack([self.parameters(one) for one in typical]), {}
+        everyone = np.arange(len(self.status))
         for a in self.regimen.administrations:
             if a.session is None:
                 self.give(everyone, a, "planned")
         for s in self.regimen.signals:
             if not s.name.endswith("_session"):  # those come with the sessions that are really given
                 self.signal(everyone, s)
-        return self._run(Ledger(len(self.who), self.regimen.administrations), progress)
+        return self._run(Ledger(len(everyone), self.regimen.administrations), progress)
 
     def run(
         self, typical: Mapping[str, float] | None = None, progress: Callable[[float], None] | None = None
     ) -> CourseRun:
         """Simulate, and read the scores."""
-        return self._result(self.trajectories(typical, progress))
+        return self._result(self.trajectories(typical, progress), 0)
+
+    def run_each(
+        self, typical: Sequence[Mapping[str, float]], progress: Callable[[float], None] | None = None
+    ) -> list[CourseRun]:
+        """What `run` gives for each of these, simulated together: the same people, once for each."""
+        values = self._trajectories(typical, progress)
+        return [self._result(values, block) for block in range(len(typical))]
 
     # -- what is done
     def session(self, given: Given) -> None:
@@ -274,7 +309,7 @@ class Arm:
 
     def _keep_on(self, who: IntArray, s: Signal) -> None:
         """Where two sessions overlap, the end of the earlier one does not end the other: it is on again at once."""
-        ends = self._session_ends.setdefault(s.name, np.full(len(self.who), -np.inf))
+        ends = self._session_ends.setdefault(s.name, np.full(len(self.status), -np.inf))
         before, end = ends[who], s.time_h + SESSION_H
         first = np.minimum(before, end)
         on = (first > s.time_h) & (before != end)
@@ -287,8 +322,7 @@ class Arm:
 
     def give(self, who: IntArray, a: Administration, reason: str) -> None:
         """Unfold one intake into actions for these patients."""
-        weight = self.people["WT"].to_numpy(float)[who]
-        mg = a.amount * weight if a.per_kg else np.full(len(who), a.amount)
+        mg = a.amount * self.weight[who] if a.per_kg else np.full(len(who), a.amount)
         self.given.append((who, a, mg, reason))
         if a.drug in INERT:
             return
@@ -318,7 +352,7 @@ class Arm:
             route = prog.model.routes[full]
             exprs = [f for _, f, _ in route.into] + [o for _, _, o in route.into if o is not None]
             exprs += [route.lag] if route.lag is not None else []
-            n = len(self.who)
+            n = len(self.status)
             found = [np.broadcast_to(v, n) for v in numpy_function(exprs, prog.y, prog.p)(np.empty((0, n)), self.slots)]
             fractions, rest = found[: len(route.into)], iter(found[len(route.into) :])
             into = zip(route.into, fractions, strict=True)
@@ -329,14 +363,14 @@ class Arm:
     # -- running
     def _run(self, ledger: Ledger, progress: Callable[[float], None] | None) -> FloatArray:
         """Run from decision to decision; each is taken on the scores measured at its visit."""
-        values = np.full((len(self.who), len(self.time_h), len(self.outputs)), np.nan)
+        values = np.empty((0, 0, 0))
         madrs = self.outputs.index("mood.madrs")
         stops = sorted({d.time_h for d in self.decisions} | {self.horizon})
         pause, begin = None, 0.0
         for stop in stops:
             for given in ledger.planned(begin, stop):
                 self.session(given)
-            pause = self._advance(values, pause, stop)
+            values, pause = self._advance(values, pause, stop)
             for d in self.decisions:
                 if d.time_h == stop:
                     holds = d.condition.holds(*self._scores_at(values[:, :, madrs], stop))
@@ -347,16 +381,22 @@ class Arm:
                 progress(stop / self.horizon)
         return values
 
-    def _advance(self, values: FloatArray, pause: Pause | None, stop: float) -> Pause:
+    def _advance(self, values: FloatArray, pause: PartPause | None, stop: float) -> tuple[FloatArray, PartPause]:
+        """Go on until `stop`: the values so far with those of the further times, and where the engine stands."""
         begin = -1.0 if pause is None else pause.time
         chosen = np.flatnonzero((self.time_h > begin) & (self.time_h <= stop))
         wanted = [self.model.program.output[name] for name in self.outputs]
         result = self.model.engine.run(self.slots, self.actions, self.time_h[chosen], wanted, start=pause, until=stop)
-        values[:, chosen] = result.values
-        for i, problem in zip(np.flatnonzero(result.status).tolist(), result.failures(), strict=True):
+        if len(chosen) == len(self.time_h):  # all at once: no copy of what may be large
+            values = result.values
+        else:
+            values = values if values.size else np.full((len(self.status), len(self.time_h), len(wanted)), np.nan)
+            values[:, chosen] = result.values
+        lines = result.failures([*self.who] * self.repeats)
+        for i, problem in zip(np.flatnonzero(result.status).tolist(), lines, strict=True):
             self.problems.setdefault(i, problem)
         self.status = np.where(self.status == 0, result.status, self.status)
-        return result.end
+        return values, result.end
 
     # -- reading
     def _scores_at(self, madrs: FloatArray, time: float) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
@@ -364,23 +404,23 @@ class Arm:
         at = np.searchsorted(self.time_h, [0.0, time], side="right") - 1
         now, base = {}, {}
         for name in scale.names():
-            scores = self._measure(name, madrs[:, at], self.time_h[at])
-            base[name], now[name] = scores.T
+            blocks = np.split(madrs[:, at], self.repeats)
+            base[name], now[name] = np.vstack([self._measure(name, some, self.time_h[at]) for some in blocks]).T
         return now, base
 
     def _measure(self, name: str, madrs: FloatArray, times: FloatArray) -> FloatArray:
         """Measured scores [patients, times] on a scale, from true MADRS at these times."""
-        true = scale.convert(madrs, self.baseline[:, None], name)
+        true = scale.convert(madrs, self.baseline[: len(self.who), None], name)
         return scale.measure(true, times, self.who, self.seed, self.replicate, name, **measurement(self.variant))
 
-    def _result(self, values: FloatArray) -> CourseRun:
-        n = self.asked
+    def _result(self, values: FloatArray, block: int) -> CourseRun:
+        """The run of one block of the people."""
+        n, start = self.asked, block * len(self.who)
+        values = values[start : start + len(self.who)]
         columns = {name: values[:n, :, k].astype(np.float32) for k, name in enumerate(self.outputs)}
-        madrs = values[:, :, self.outputs.index("mood.madrs")][:, self.visit_index]
-        baseline = self.baseline[:, None]
-        measured = ByScale(lambda name: self._measure(name, madrs, self.time_h[self.visit_index])[:n])
-        true = ByScale(lambda name: scale.convert(madrs, baseline, name)[:n])
-        doses = self._doses(n)
+        madrs = values[:, self.visit_index, self.outputs.index("mood.madrs")]
+        baseline = self.baseline[: len(self.who), None]
+        given = self.given
         return CourseRun(
             arm=self.course.name,
             course=self.course,
@@ -389,27 +429,9 @@ class Arm:
             visit=[v[1] for v in self.visits],
             visit_index=self.visit_index,
             values=columns,
-            measured=measured,
-            true=true,
-            doses=doses,
-            status=self.status[:n],
-            problems=[problem for i, problem in sorted(self.problems.items()) if i < n],
+            measured=ByScale(lambda name: self._measure(name, madrs, self.time_h[self.visit_index])[:n]),
+            true=ByScale(lambda name: scale.convert(madrs, baseline, name)[:n]),
+            make_doses=lambda: dose_table(given, range(start, start + n)),
+            status=self.status[start : start + n],
+            problems=[text for i, text in sorted(self.problems.items()) if start <= i < start + n],
         )
-
-    def _doses(self, n: int) -> pd.DataFrame:
-        """Intakes of the treatment sessions of the first `n` patients, sorted by patient and time."""
-        import pandas as pd
-
-        columns = ["patient", "time_h", "drug", "route", "mg", "session", "reason"]
-        parts = [
-            pd.DataFrame({"patient": who, "mg": mg}).assign(
-                time_h=a.time_h, drug=a.drug, route=a.route, session=a.session, reason=reason
-            )
-            for who, a, mg, reason in self.given
-            if a.session is not None
-        ]
-        if not parts:
-            return pd.DataFrame(columns=columns)
-        doses = pd.concat(parts).reindex(columns=columns).astype({"session": int})
-        doses = doses.loc[lambda table: table["patient"] < n]
-        return doses.sort_values(["patient", "time_h", "drug"], kind="stable", ignore_index=True)

@@ -10,11 +10,15 @@ Source: Salmon JK et al. (2011) Parallel random numbers: as easy as 1, 2, 3. SC'
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+Generator = np.random.Generator
+
+MOST_KEPT = 4096  # numbers of one draw; larger ones are not kept
 
 
 def _key(seed: int, replicate: int, purpose: str) -> NDArray[np.uint64]:
@@ -46,7 +50,27 @@ def uniform(seed: int, replicate: int, patients: range, purpose: str, size: int 
 
 
 def normal(seed: int, replicate: int, patients: range, purpose: str, size: int = 1) -> FloatArray:
-    """Standard normal draws, array [len(patients), size]; see `uniform`."""
+    """Standard normal draws, array [len(patients), size], not to be written to; see `uniform`."""
+    keep = patients.step == 1 and len(patients) * size <= MOST_KEPT
+    draw = _kept if keep else _kept.__wrapped__
+    return draw(seed, replicate, patients, purpose, size)
+
+
+@lru_cache(maxsize=512)  # the arms of a study ask for the same people's luck again and again; 16 MB at most
+def _kept(seed: int, replicate: int, patients: range, purpose: str, size: int) -> FloatArray:
     from scipy.special import ndtri
 
-    return ndtri(uniform(seed, replicate, patients, purpose, size))
+    draws = ndtri(uniform(seed, replicate, patients, purpose, size))
+    draws.setflags(write=False)
+    return draws
+
+
+def generator(seed: int, *purpose: object) -> Generator:
+    """A stream for studies that draw other things than patients (a sampler's moves, a design), keyed by its purpose."""
+    return Generator(np.random.Philox(key=_key(seed, 0, "/".join(map(str, purpose)))))
+
+
+def twister_state(seed: int, *purpose: object) -> tuple[str, NDArray[np.uint32], int, int, float]:
+    """The same as the state of a Mersenne twister, for libraries that ask for one (emcee)."""
+    words = generator(seed, *purpose).integers(0, 2**32, 624, dtype=np.uint32)
+    return "MT19937", words, 624, 0, 0.0

@@ -114,9 +114,11 @@ def test_elimination_solves_any_pattern(monkeypatch, seed):
     entries = np.ascontiguousarray(rng.normal(size=(len(p), LANES)))
     g, factors = np.array([n + 2.0]), np.empty((machine.code.factors, LANES))
     right = np.ascontiguousarray(rng.normal(size=(n, LANES)))
-    solved = right.copy()
-    machine("factor", np.zeros((n, LANES)), machine.prepared(entries), g, factors)
-    machine("solve", factors, solved)
+    solved = np.empty_like(right)
+    at_zero = np.empty((n, LANES))
+    machine("factor", np.zeros((n, LANES)), machine.prepared(entries), g, factors, at_zero)
+    assert not at_zero.any()
+    machine("solve", factors, 0.25 * right, 0.75 * right, solved)
     for lane in range(LANES):
         matrix = np.zeros((n, n))
         matrix[tuple(np.array(places).T)] = entries[:, lane]

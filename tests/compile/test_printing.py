@@ -88,9 +88,9 @@ def test_the_text_means_what_the_expression_means(root, at):
 def as_python(said: str) -> str:
     import re
 
-    while "[" in said:  # innermost choice first
-        said = re.sub(r"\[([^\[\]]*) if ([^\[\]]*), else ([^\[\]]*)\]", r"((\1) if (\2) else (\3))", said)
-    return said.replace("^", "**")
+    while "[" in said:  # innermost choice first; its words are hidden from the outer ones
+        said = re.sub(r"\[([^\[\]]*) if ([^\[\]]*), else ([^\[\]]*)\]", r"((\1)<IF>(\2)<ELSE>(\3))", said)
+    return said.replace("^", "**").replace("<IF>", " if ").replace("<ELSE>", " else ")
 
 
 def _namespace():

@@ -151,7 +151,8 @@ def test_a_patient_with_nan_leaves_the_others_alone(stiff):
     assert np.array_equal(result.values[8:], good.values[8:])
     (line,) = result.failures()
     assert line == (
-        "patient 3: stopped at 0 h: a parameter, covariate or state is not a finite number: look at this patient's row"
+        "patient 3: stopped at 0 h by parameter toy.tau: "
+        "a parameter, covariate or state is not a finite number: look at this patient's row"
     )
 
 

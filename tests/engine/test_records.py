@@ -9,8 +9,10 @@ import pytest
 from afterglow.engine.dosing import Compartments
 from afterglow.engine.records import read_events
 from afterglow.errors import EngineError, InputError
+from afterglow.event_run import EventModel
 from afterglow.lang import Output, Param, Route, State, System
-from afterglow.library.textbook import OneCompartment
+from afterglow.library.textbook import OneCompartment, ParallelAbsorption
+from dosing_scenarios import Declared
 from event_tables import dose, expected, look, ready, simulate, table
 
 TIMES = np.array([0.5, 1.7, 2.9, 4.3, 8.8, 9.9, 10.5, 11.2, 12.1, 13.6, 20.7, 31.0])
@@ -113,8 +115,10 @@ def test_reset_goes_to_untreated_values_and_spares_other_states():
     assert seen[2:4, 0] == pytest.approx([20.0, 20.0], rel=1e-9)
     assert seen[3, 1] == pytest.approx(0.2 * 20 * 9 + 50 * (1 - np.exp(-0.2 * 4)), rel=1e-6)
     assert seen[5, 0] == pytest.approx(20 + 50 / (1 - np.exp(-0.2 * 6)), rel=1e-9)
-    with pytest.raises(InputError, match="its untreated state is not at rest"):
+    with pytest.raises(InputError, match=r"is not linear, or moves untreated .*give the compartments an `engine`"):
         simulate((model, all_of_it), table(rows))
+    with pytest.raises(InputError, match="doses pile up without end"):
+        EventModel(Turnover).run(table(rows))
 
 
 # ---- files ----------------------------------------------------------------------------------------------------------
@@ -147,6 +151,7 @@ REFUSED = {
     "ADDL = 2, II = 0: repeat a dose without an interval": {"ADDL": 2},
     "RATE = 5, DUR = 2: are both given": {"RATE": 5, "DUR": 2},
     "EVID = 7: is unknown": {"EVID": 7},
+    "EVID = 8, RATE = 5, .*: replace an amount and want more": {"EVID": 8, "RATE": 5},
     "AMT = -5: is below zero": {"AMT": -5},
     "AMT = 0, RATE = 0: are both zero in a dose": {"AMT": 0},
     "AMT = 0, RATE = 5, II = 0, SS = 0: give an infusion without an amount": {"AMT": 0, "RATE": 5},
@@ -157,6 +162,7 @@ REFUSED = {
     "II = -1: is below zero": {"II": -1},
     "DUR = -1: is below zero": {"DUR": -1},
     "EVID = 0, AMT = 10, .*: give a dose in a row that is none": {"EVID": 0},
+    "CMT = -1: compartments cannot be switched off": {"EVID": 2, "AMT": 0, "CMT": -1},
     "TIME is missing": {"TIME": None},
     "AMT = 'ten' is not a number": {"AMT": "ten"},
     "ID is missing": {"ID": "."},
@@ -204,7 +210,7 @@ def test_files_that_are_no_event_tables(tmp_path, text, problem):
     [
         (dose(1, "centre"), {}, "CMT = centre: there is no such compartment"),
         (dose(1, 3), {}, r"CMT = 3: there is no such compartment \(one of: 1 toy.depot, 2 toy.central\)"),
-        (dose(1, -2), {}, "CMT = -2: there is no such compartment"),
+        (dose(1, -2), {}, "CMT = -2: compartments cannot be switched off"),
         (dose(1, rate=-1), {}, "RATE = -1, but 'toy.depot' has no rate"),
         (dose(1, rate=-2), {"duration": {"depot": 0.0}}, "the duration of 'toy.depot' is 0"),
         (dose(1), {"f": {"depot": -1.0}}, "F of 'toy.depot' is -1"),
@@ -226,7 +232,10 @@ def test_what_the_model_cannot_do_is_refused(models, row, options, problem):
 def test_impossible_steady_states_are_refused(models):
     model, compartments = models[OneCompartment]
     events = read_events(table([dose(100, 2, ss=1, ii=12)]))
-    for values, problem in (({"CL": 0.0}, "row 0: SS = 1: .*amounts never leave"), ({"CL": np.nan}, "not finite")):
+    for values, problem in (
+        ({"CL": 0.0}, r"row 0: SS = 1: .*amounts never leave.* \(ID 1, status 3\) \(give elimination"),
+        ({"CL": np.nan}, "not finite"),
+    ):
         with pytest.raises(InputError, match=problem):
             events.schedule(compartments, model.slots(1, **values))
     with pytest.raises(InputError, match=re.escape("give `rates` and `parameters`")):
@@ -235,26 +244,74 @@ def test_impossible_steady_states_are_refused(models):
         events.schedule(compartments, model.slots(2))
 
 
-class Saturable(System):
-    """Elimination by Michaelis and Menten."""
-
-    central = State("mg", "drug", size=10.0)
-    vmax = Param(10.0, "mg/h", "fastest elimination", source="assumed")
-    km = Param(50.0, "mg", "half of it", source="assumed")
-    central.dot = -vmax * central / (km + central)
-    c = Output(central, "mg", "drug")
-    iv = Route("into a vein", {central: 1.0})
-
-
-def test_a_steady_state_of_a_nonlinear_part_is_refused():
-    model, compartments = ready(Saturable)
-    with pytest.raises(InputError, match=r"row 0: SS = 1: .* is not linear .*give the doses one by one"):
-        read_events(table([dose(100, ss=1, ii=12)])).schedule(compartments, model.slots(1))
-
-
 def test_what_delivers_nothing_warns(models):
     with pytest.warns(UserWarning, match="row 0: F of 'toy.depot' is 0: this dose delivers nothing"):
         schedule = read_events(table([dose(1)])).schedule(models[OneCompartment][1], f={"depot": 0.0})
     assert len(schedule.actions.table(1).time) == 0
     with pytest.warns(UserWarning, match="row 0: II = 12 without ADDL or SS does nothing"):
         read_events(table([dose(1, ii=12)]))
+
+
+# ---- dates and clock times ------------------------------------------------------------------------------------------
+
+
+def test_dates_and_clock_times_become_hours(tmp_path):
+    file = tmp_path / "clock.csv"
+    file.write_text(
+        "ID,DATE,TIME,EVID,AMT\na,2024-02-28,21:30,1,10\na,2024-03-01,09:00:36,0,.\nb,2024-05-05,8,1,10\n"
+        "b,2024-05-05,9.5,0,.\n"
+    )
+    events = read_events(file)
+    assert events.column("TIME") == pytest.approx([0.0, 2.5 + 24 + 9.01, 0.0, 1.5])
+    assert events.note == "DATE and TIME became hours since each person's first row"
+    assert "DATE" not in events.frame
+    days = read_events(pd.DataFrame({"ID": 1, "date": [3, 4], "TIME": ["12:00", "13:00"], "EVID": 0}))
+    assert days.column("TIME").tolist() == [0.0, 25.0]
+    stamps = pd.DataFrame(
+        {"ID": 1, "DATE": pd.to_datetime(["2024-03-01", "2024-03-02"]), "TIME": [8.0, 9.0], "EVID": 0}
+    )
+    assert read_events(stamps).column("TIME").tolist() == [0.0, 25.0]
+    one_day = read_events(pd.DataFrame({"ID": [1, 1, 2], "TIME": ["8:15", "9:00", "10:30"], "EVID": 0}))
+    assert one_day.column("TIME").tolist() == [0.0, 0.75, 0.0]
+    assert "clock times of one day" in one_day.note
+    assert read_events(pd.DataFrame({"ID": 1, "TIME": [5.0], "EVID": 0})).note == ""
+
+
+def test_what_is_no_clock_or_day_is_refused_by_row():
+    frame = pd.DataFrame({"ID": 1, "DATE": ["2024-02-30", "28/02/2024", "7"], "TIME": ["8:00", "8:75", ""], "EVID": 0})
+    with pytest.raises(InputError) as caught:
+        read_events(frame)
+    said = str(caught.value)
+    assert "row 0: DATE = '2024-02-30' is no day (use yyyy-mm-dd" in said
+    assert "row 1: DATE = '28/02/2024' is no day" in said
+    assert "row 1: TIME = '8:75' is no clock time (use hh:mm" in said
+    assert "row 2: TIME = '' is no clock time" in said
+    with pytest.raises(InputError, match=r"row 1: TIME = 1:00 goes back \(give the days in a column DATE\)"):
+        read_events(pd.DataFrame({"ID": 1, "TIME": ["23:00", "1:00"], "EVID": 0}))
+    with pytest.raises(InputError, match=r"DAT2: days in this order are not read"):
+        read_events(pd.DataFrame({"ID": 1, "DAT2": "2024/03/01", "TIME": ["1:00"], "EVID": 0}))
+
+
+# ---- what routes say, frozen on the dose's own record ---------------------------------------------------------------
+
+
+def test_what_routes_say_needs_parameters_and_agreement():
+    model = EventModel(Declared)
+    events = read_events(table([dose(100, 1, rate=-2)], [1.0]))
+    with pytest.raises(InputError, match=r"F of 'Declared.central': is an equation of the model \(give `parameters`\)"):
+        events.schedule(model.compartments)
+    parallel = EventModel(ParallelAbsorption)
+    with pytest.raises(InputError, match=r"F of '.*depot': routes differ: .*oral, .*first_order \(say what counts"):
+        parallel.run(table([dose(100)], [1.0]))
+
+
+def test_each_person_and_record_has_a_fraction_of_its_own():
+    """Two people, weights that change: what arrived in all, long after, without elimination."""
+    model = EventModel(Declared)
+    rows = [dose(100, 1, rate=-2, WT=70.0, ii=5, addl=1), dose(50, 1, 20.0, rate=-2, WT=140.0), look(90.0)]
+    frame = pd.concat([table(rows).assign(ID=who) for who in "ab"])
+    seen = model.run(frame, {"share": [0.2, 0.8], "k": 0.0}, carry="locf").frame["amount"].to_numpy()
+    right = [share * (2 * 100 + 50 * np.exp(-1.0)) for share in (0.2, 0.8)]
+    assert seen[[2, 5]] == pytest.approx(right, rel=1e-9)
+    own = model.run(frame, {"k": 0.0}, carry="locf", f={"central": 1.0}).frame["amount"].to_numpy()
+    assert own[2] == pytest.approx(250, rel=1e-9)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from afterglow.interfaces import canvas, clock, figures
+from afterglow.interfaces import canvas, clock, drawing, figures
 from afterglow.study import tables
 from drawn_runs import fake_run, fake_runs
 
@@ -96,14 +96,14 @@ def test_the_whole_chain_shows_what_the_course_touches(runs):
 
 def test_png_is_sharp_and_repeatable(runs):
     picture = figures.weeks({"usual-care": runs["usual-care"]})
-    first = canvas.png(picture)
+    first = drawing.png(picture)
     assert first[:8] == b"\x89PNG\r\n\x1a\n"
-    assert first == canvas.png(picture)
+    assert first == drawing.png(picture)
 
 
 def test_a_drawing_shows_itself_in_a_notebook(runs):
-    drawing = canvas.figure(figures.weeks({"usual-care": runs["usual-care"]}))
-    assert drawing._repr_png_()[:4] == b"\x89PNG"
+    made = drawing.figure(figures.weeks({"usual-care": runs["usual-care"]}))
+    assert made._repr_png_()[:4] == b"\x89PNG"
 
 
 def test_long_titles_stay_on_the_panel():

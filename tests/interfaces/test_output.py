@@ -79,6 +79,21 @@ def test_csv_and_parquet_hold_the_same_and_units_travel(tmp_path):
     assert "rater noise" in units["intervals"]["held"][0]
 
 
+def test_csv_is_what_pandas_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr(output, "CSV_ROWS", 3)
+    table = pd.DataFrame(
+        {
+            "a, b": ["plain", 'says "hi"', "two\nlines", None, "ä, ö"],
+            "x": [0.1 + 0.2, 1e-7, np.nan, -0.0, 1e22],
+            "n": [1, -2, 3, 4, 10**12],
+            "yes": [True, False, True, True, False],
+        }
+    )
+    for name, part in {"some": table, "none": table.iloc[:0]}.items():
+        output.write_tables(tmp_path, {name: part})
+        assert (tmp_path / f"{name}.csv").read_text() == part.to_csv(index=False, lineterminator="\n")
+
+
 def test_the_manifest_hashes_every_other_file(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "a.png").write_bytes(b"png")

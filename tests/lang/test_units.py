@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterglow.errors import UnitError
-from afterglow.lang import Unit
+from afterglow.lang import Unit, units
 
 WORDS = ("mg", "ug", "L", "h", "d", "umol", "kg", "year", "mmHg")
 registry = pint.UnitRegistry(cache_folder=None)
@@ -89,3 +89,8 @@ def test_products_agree_with_pint_and_their_text_reads_back(factors):
 )
 def test_composed_units_read_as_a_person_would_write_them(build, text):
     assert str(build(Unit.parse)) == text
+
+
+@pytest.mark.parametrize("text", list(units._KNOWN))
+def test_the_units_kept_here_are_those_of_pint(text):
+    assert units._by_pint(text) == Unit.parse(text)

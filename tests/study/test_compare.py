@@ -95,8 +95,8 @@ def test_draws_leave_alone_what_the_variant_fixes(monkeypatch):
     from afterglow.simulate import Arm
 
     seen = []
-    run = Arm.run
-    monkeypatch.setattr(Arm, "run", lambda self, values, *more: seen.append(values) or run(self, values, *more))
+    run = Arm.run_each
+    monkeypatch.setattr(Arm, "run_each", lambda self, values, *more: seen.extend(values) or run(self, values, *more))
     compare("iv-single", patients=4, weeks=1, variant="equal-enantiomers", draws=2)
     assert len(seen) == 4
     assert not any("nmda_block.weight_r" in values for values in seen)

@@ -118,6 +118,9 @@ class TestIntervals:
         assert intervals.power(np.array([-5.0]), np.array([10.0]))[0] == pytest.approx(simulated, abs=0.02)
         assert intervals.power(np.array([0.0]), np.array([10.0]))[0] == pytest.approx(0.05)
 
+    def test_power_of_a_very_large_difference_is_one(self):
+        assert intervals.power(np.array([23.8, 24.0, -60.0]), np.full(3, 10.0)).tolist() == [1.0, 1.0, 1.0]
+
     def test_one_patient_has_no_interval(self):
         low, high = intervals.interval("mean", intervals.mean(np.array([[12.0]])))
         assert np.isnan(low[0])

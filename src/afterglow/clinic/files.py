@@ -178,7 +178,7 @@ def parse(text: str, name: str) -> Document:
 
     loader = yaml.SafeLoader(text)
     try:
-        node = loader.get_single_node()
+        node = _fast_node(text) or loader.get_single_node()
         if node is None:
             raise InputError(Fault(f"{name}:1", "the file is empty", "see the shipped courses for the form"))
         walk = _Walk(loader, name)
@@ -188,6 +188,21 @@ def parse(text: str, name: str) -> Document:
     finally:
         loader.dispose()
     return Document(name, data, walk.lines, tuple(walk.faults))
+
+
+def _fast_node(text: str) -> yaml.Node | None:
+    """The document by libyaml, ten times as fast; None where it is missing or refuses, as its messages are worse."""
+    import yaml
+
+    if not hasattr(yaml, "CSafeLoader"):
+        return None
+    loader = yaml.CSafeLoader(text)
+    try:
+        return loader.get_single_node()
+    except yaml.YAMLError:
+        return None
+    finally:
+        loader.dispose()
 
 
 def _yaml_fault(error: yaml.YAMLError, name: str) -> Fault:

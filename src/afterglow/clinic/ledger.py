@@ -81,6 +81,8 @@ class Ledger:
                 yield self._enter(Given(members, decision.administrations(dose), "maintenance"))
 
     def _by(self, doses: dict[int, Amount], who: IntArray) -> dict[Amount | None, IntArray]:
+        if not doses:
+            return {None: who} if len(who) else {}
         groups: dict[Amount | None, list[int]] = {}
         for i in who.tolist():
             groups.setdefault(doses.get(i), []).append(i)

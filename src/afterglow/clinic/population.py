@@ -23,7 +23,7 @@ one purpose a variable, so patient i is the same whatever the number drawn, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -295,7 +295,6 @@ def _matrix(correlations: tuple[Correlation, ...]) -> FloatArray:
 @cache
 def _cut_parameters(mean: float, sd: float, low: float, high: float) -> tuple[float, float] | None:
     """Centre and spread of the normal that has this mean and SD once it is cut off, or None when there is none."""
-    from scipy.optimize import root
     from scipy.special import ndtr
 
     def moments(centre: float, spread: float) -> tuple[float, float]:
@@ -310,9 +309,26 @@ def _cut_parameters(mean: float, sd: float, low: float, high: float) -> tuple[fl
         return [(got[0] - mean) / sd, (got[1] - sd) / sd]
 
     with np.errstate(all="ignore"):
-        found = root(miss, [mean, np.log(sd)], tol=1e-12)
-        good = bool(np.all(np.isfinite(found.x))) and max(map(abs, miss(found.x))) < 1e-6
-    return (float(found.x[0]), float(np.exp(found.x[1]))) if good else None
+        found = _newton(miss, np.array([mean, np.log(sd)]))
+        if not max(map(abs, miss(found))) < 1e-12:  # a hard one; the solver below takes long to load
+            from scipy.optimize import root
+
+            found = root(miss, [mean, np.log(sd)], tol=1e-12).x
+        good = bool(np.all(np.isfinite(found))) and max(map(abs, miss(found))) < 1e-6
+    return (float(found[0]), float(np.exp(found[1]))) if good else None
+
+
+def _newton(miss: Callable[[FloatArray], list[float]], x: FloatArray) -> FloatArray:
+    """A root of two equations near `x`, where Newton's steps lead there; otherwise any place."""
+    for _ in range(20):
+        slopes = [(np.array(miss(x + shift)) - miss(x - shift)) / 2e-6 for shift in 1e-6 * np.eye(2)]
+        if not np.isfinite(slopes).all() or abs(np.linalg.det(slopes)) < 1e-12:
+            return x
+        step = np.linalg.solve(np.transpose(slopes), miss(x))
+        x = x - step
+        if np.abs(step).max() < 1e-14 * max(1.0, np.abs(x).max()):
+            break
+    return x
 
 
 @cache

@@ -33,14 +33,13 @@ REMEDY = {
 }
 
 
-class Code(Protocol):
-    """What the engine needs of a compiled model: LLVM IR and the sizes of its arrays."""
+class Code(native.Code, Protocol):
+    """What the engine needs of a compiled model: machine code and the sizes of its arrays."""
 
     @property
-    def text(self) -> str:
-        """LLVM IR."""
-        ...
-
+    def names(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def slot_names(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def states(self) -> int: ...  # noqa: D102
     @property
@@ -64,20 +63,35 @@ class Pause:
 
 @dataclass(frozen=True)
 class Result:
-    """Outputs [patients, times, outputs], NaN after a failure; status [patients], 0 is fine; where the batch stands."""
+    """Outputs [patients, times, outputs], NaN after a failure; status [patients], 0 is fine; where the batch stands.
+
+    Of who failed: `failed_at` (h), and `failed_in`, the number of the state, or -2 - slot for a bad parameter slot.
+    """
 
     values: FloatArray
     status: NDArray[np.int64]
     failed_at: FloatArray
     steps: NDArray[np.int64]
     end: Pause
+    failed_in: NDArray[np.int64] | None = None
+    names: tuple[str, ...] = ()
+    slot_names: tuple[str, ...] = ()
 
-    def failures(self) -> list[str]:
-        """One line for each patient who could not be simulated: number, time, remedy."""
+    def failures(self, numbers: Sequence[int] | None = None) -> list[str]:
+        """One line for each patient who could not be simulated: number (or the one given), time, state, remedy."""
         return [
-            f"patient {i}: stopped at {self.failed_at[i]:.6g} h: {REMEDY[int(self.status[i])]}"
-            for i in np.flatnonzero(self.status)
+            f"patient {numbers[i] if numbers else i}: stopped at {self.failed_at[i]:.6g} h{self._place(i)}: "
+            + REMEDY[int(self.status[i])]
+            for i in np.flatnonzero(self.status).tolist()
         ]
+
+    def _place(self, i: int) -> str:
+        """The state or parameter slot in which patient i failed."""
+        at = -1 if self.failed_in is None else int(self.failed_in[i])
+        if at >= 0:
+            return f" in state {self.names[at] if at < len(self.names) else at}"
+        slot = -2 - at
+        return "" if at == -1 else f" by parameter {self.slot_names[slot] if slot < len(self.slot_names) else slot}"
 
 
 class Engine:
@@ -90,11 +104,14 @@ class Engine:
         """
         if not 0 < rtol < 0.1:
             raise EngineError(f"rtol must lie between 0 and 0.1, not {rtol}")
-        self.code = code
-        self.rtol = rtol
+        self.code, self.sizes, self.rtol = code, tuple(sizes), rtol
         self.threads = threads or int(os.environ.get("AFTERGLOW_THREADS", 0)) or os.cpu_count() or 1
         self._tol = np.array([rtol, *(rtol * s for s in sizes)])
-        self._at = native.load(code.text)
+        self._at = native.load(code)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process links the machine code anew, from its own store if it has it."""
+        return Engine, (self.code, self.sizes, self.rtol, self.threads)
 
     def run(
         self,
@@ -106,7 +123,7 @@ class Engine:
         start: Pause | None = None,
         t0: float = 0.0,
         until: float | None = None,
-        first_step: float = 0.005,
+        first_step: float = 0.02,
         max_steps: int = 1_000_000,
     ) -> Result:
         """Simulate every patient.
@@ -137,6 +154,7 @@ class Engine:
         out = np.full((groups * LANES, len(times), len(wanted)), np.nan)
         status = np.zeros(groups * LANES, np.int64)
         failed_at = np.full(groups * LANES, np.nan)
+        failed_in = np.full(groups * LANES, -1, np.int64)
         steps = np.zeros(groups * LANES, np.int64)
         c = self.code
         addresses = tuple(self._at[k] for k in ("prepare", "outputs", "step", "dense"))
@@ -145,7 +163,7 @@ class Engine:
         def part(first: int, last: int) -> None:
             driver.run_groups(
                 first, last, addresses, sizes, t0, t1, times, wanted, self._tol, first_step, max_steps, slots, states,
-                begin, table.time, table.kind, table.place, table.value, out, status, failed_at, steps,
+                begin, table.time, table.kind, table.place, table.value, out, status, failed_at, failed_in, steps,
             )  # fmt: skip
 
         # More tasks than threads even out slow patients; which thread runs a group changes nothing in it.
@@ -156,7 +174,8 @@ class Engine:
         else:
             with ThreadPoolExecutor(self.threads) as pool:
                 list(pool.map(part, edges[:-1], edges[1:]))
-        return Result(out[:n], status[:n], failed_at[:n], steps[:n], Pause(t1, states, slots))
+        end = Pause(t1, states, slots)
+        return Result(out[:n], status[:n], failed_at[:n], steps[:n], end, failed_in[:n], c.names, c.slot_names)
 
     def _check(self, table: Table, n: int, outputs: Sequence[int]) -> None:
         """The machine code trusts these numbers."""
@@ -183,6 +202,10 @@ class Engine:
             return start.slots.copy(), start.states.copy(), n
         padded = np.concatenate([parameters, np.repeat(parameters[:, -1:], groups * LANES - n, axis=1)], axis=1)
         slots = np.ascontiguousarray(padded.reshape(n_slots, groups, LANES).transpose(1, 0, 2))
-        states = np.empty((groups, self.code.states, LANES))
+        return slots, self.begin(slots), n
+
+    def begin(self, slots: FloatArray) -> FloatArray:
+        """Initial states [groups, states, LANES] from slots [groups, slots, LANES]."""
+        states = np.empty((len(slots), self.code.states, LANES))
         driver.start_states(self._at["init"], slots, states)
-        return slots, states, n
+        return states

@@ -11,11 +11,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from afterglow.engine.records import DOSE, MODELLED_DURATION, MODELLED_RATE, RESET_AND_DOSE, EventTable
-from afterglow.engine.steady_state import Equations
+from afterglow.engine.batch import Engine
+from afterglow.engine.records import DOSE, MODELLED_DURATION, MODELLED_RATE, REPLACE, RESET_AND_DOSE, EventTable
+from afterglow.engine.steady_linear import Equations
+from afterglow.engine.steady_state import Part
 from afterglow.errors import Fault, InputError, nearest
 
 FloatArray = NDArray[np.float64]
+OfSlots = Callable[[FloatArray], FloatArray]  # slots [slots, rows] -> one number a row
+Entry = Mapping[
+    str, OfSlots | str
+]  # "F", "lag" (h), "duration" (h): what routes say, or the names of those that differ
 Value = float | ArrayLike | str | Callable[[pd.DataFrame], ArrayLike]
 
 
@@ -26,6 +32,8 @@ class Numbered(Protocol):
     def states(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def slots(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def sizes(self) -> tuple[float, ...]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,10 @@ class Compartments:
     """What an event table needs to know of a model.
 
     `names` are the compartments: states that doses and resets may concern, numbered from 1 in this order. `rates` (per
-    hour) and `initial` are functions (y, p) of all states and slots; without `initial` everything starts at zero.
+    hour) and `initial` are functions (y, p) of all states and slots, rows of numbers or of arrays; without `initial`
+    everything starts at zero. `sizes` are typical magnitudes of the states; `engine` runs dosing intervals where a
+    steady state has no closed form (its tolerance bounds theirs); `entries` are what the model's routes say of doses
+    into a state; `curved` says that the equations are known not to be linear (without it, trials of them decide).
     """
 
     states: tuple[str, ...]
@@ -41,6 +52,10 @@ class Compartments:
     names: tuple[str, ...]
     rates: Equations | None = None
     initial: Equations | None = None
+    engine: Engine | None = None
+    sizes: tuple[float, ...] = ()
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    curved: bool = False
 
     @staticmethod
     def of(
@@ -48,6 +63,9 @@ class Compartments:
         names: Sequence[str] | None = None,
         rates: Equations | None = None,
         initial: Equations | None = None,
+        engine: Engine | None = None,
+        entries: Mapping[str, Entry] | None = None,
+        curved: bool = False,
     ) -> Compartments:
         """The compartments of a compiled program, by default all its states."""
         chosen = []
@@ -56,7 +74,19 @@ class Compartments:
             if found is None:
                 raise InputError(Fault("compartments", f"there is no state '{name}'", nearest(name, model.states)))
             chosen.append(model.states[found])
-        return Compartments(tuple(model.states), tuple(model.slots), tuple(chosen), rates, initial)
+        states, slots, sizes = tuple(model.states), tuple(model.slots), tuple(model.sizes)
+        return Compartments(states, slots, tuple(chosen), rates, initial, engine, sizes, entries or {}, curved)
+
+    @property
+    def part(self) -> Part | None:
+        """The part of the model that doses act on; None without equations."""
+        if self.rates is None:
+            return None
+        slot = {name: k for k, name in enumerate(self.slots)}
+        own = [self.states.index(name) for name in self.names]
+        rate_slots = [slot.get(f"rate:{name}", -1) for name in self.names]
+        sizes = np.array(self.sizes or np.ones(len(self.states)), dtype=float)
+        return Part(own, rate_slots, sizes, self.rates, self.initial, self.engine, self.curved)
 
     def find(self, cmt: object) -> str | None:
         """The state meant by a CMT: its name, the end of its name, its number; missing or 0 is the first."""
@@ -92,7 +122,7 @@ class Options:
     covariates: Mapping[str, str] | None = None
     carry: str = "nocb"
     doses_first: bool = False
-    reset_cancels: bool = False
+    reset_cancels: bool = True
 
 
 # ---- dose rows made plain -------------------------------------------------------------------------------------------
@@ -143,21 +173,55 @@ def _per_row(
     return out
 
 
+def _by_route(
+    per: dict[str, dict[str, FloatArray]], events: EventTable, compartments: Compartments, rows: NDArray[np.int64],
+    slots: FloatArray | None, faults: list[Fault],
+) -> None:  # fmt: skip
+    """Add to `per` what routes say of F, lag and duration, for states of which the caller says nothing.
+
+    `slots` [slots, dose rows] hold each person's parameters with the covariates of that very row.
+    """
+    found = [compartments.find(cmt) for cmt in events.frame["CMT"].iloc[rows]]
+    for state, entry in compartments.entries.items():
+        mine = np.array([name == state for name in found], dtype=bool)
+        for what, value in entry.items():
+            if not mine.any() or state in per[what]:
+                continue
+            place = f"{what} of '{state}'"
+            if isinstance(value, str):
+                if what != "duration":  # that one is asked for only by RATE = -2
+                    faults.append(Fault(place, f"routes differ: {value}", f"say what counts: {{'{state}': ...}}"))
+            elif slots is None:
+                faults.append(Fault(place, "is an equation of the model", "give `parameters`"))
+            else:
+                values = np.full(len(events.frame), np.nan)
+                values[rows[mine]] = value(slots[:, mine])
+                per[what][state] = values
+
+
+def dose_rows(events: EventTable) -> NDArray[np.int64]:
+    """Numbers of the rows that give a dose."""
+    return np.flatnonzero(np.isin(events.column("EVID"), (DOSE, RESET_AND_DOSE)))
+
+
 def plain_doses(
-    events: EventTable, compartments: Compartments, options: Options, faults: list[Fault]
+    events: EventTable, compartments: Compartments, options: Options, slots: FloatArray | None, faults: list[Fault]
 ) -> dict[int, Dose]:
-    """Every dose row by its number. What the model cannot do is a fault; what delivers nothing warns."""
+    """Every dose row by its number. What the model cannot do is a fault; what delivers nothing warns.
+
+    `slots` [slots, dose rows] hold each person's parameters with the covariates of that very row.
+    """
     given = {"F": options.f, "lag": options.lag, "rate": options.rate, "duration": options.duration}
     per = {what: _per_row(events, what, values, compartments, faults) for what, values in given.items()}
+    rows = dose_rows(events)
+    _by_route(per, events, compartments, rows, slots, faults)
     doses: dict[int, Dose] = {}
     nothing: list[str] = []
     table: Any = events.frame[["CMT", "AMT", "RATE", "DUR", "II", "SS"]]
     columns = table.to_numpy(dtype=object)
-    for k in map(int, np.flatnonzero(np.isin(events.column("EVID"), (DOSE, RESET_AND_DOSE)))):
-        state, place = compartments.find(columns[k][0]), events.places[k]
+    for k in map(int, rows):
+        state, place = _state(events, compartments, k, columns[k][0], faults), events.places[k]
         if state is None:
-            known = ", ".join(f"{i} {n}" for i, n in enumerate(compartments.names, 1))
-            faults.append(Fault(place, f"CMT = {columns[k][0]}: there is no such compartment", f"one of: {known}"))
             continue
         own = {what: float(values[state][k]) for what, values in per.items() if state in values}
         own = {"F": 1.0, "lag": 0.0} | own
@@ -183,6 +247,26 @@ def plain_doses(
     if nothing and not faults:
         warnings.warn("\n".join(nothing), UserWarning, stacklevel=4)
     return doses
+
+
+def replacements(events: EventTable, compartments: Compartments, faults: list[Fault]) -> dict[int, tuple[str, float]]:
+    """Rows that replace what a compartment holds: state and new amount (mg), by the number of the row."""
+    out: dict[int, tuple[str, float]] = {}
+    amounts = events.column("AMT")
+    for k in map(int, np.flatnonzero(np.isin(events.column("EVID"), REPLACE))):
+        state = _state(events, compartments, k, events.frame["CMT"].iloc[k], faults)
+        if state is not None:
+            out[k] = state, float(amounts[k])
+    return out
+
+
+def _state(events: EventTable, compartments: Compartments, row: int, cmt: object, faults: list[Fault]) -> str | None:
+    """The state that a row concerns; None and a fault where there is none."""
+    state = compartments.find(cmt)
+    if state is None:
+        known = ", ".join(f"{i} {n}" for i, n in enumerate(compartments.names, 1))
+        faults.append(Fault(events.places[row], f"CMT = {cmt}: there is no such compartment", f"one of: {known}"))
+    return state
 
 
 def _problems(state: str, own: Mapping[str, float], rate: float, longest_lag: float) -> list[tuple[str, str]]:

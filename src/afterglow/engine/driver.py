@@ -3,7 +3,8 @@
 Model-independent: the model comes as addresses of its machine code. Compiled once by Numba and kept in its cache.
 """
 
-# No annotations below: these are Numba kernels; every array is float64 or int64, rows of LANES.
+# No annotations below: these are Numba kernels; every array is float64 or int64, rows of LANES. Loops are written out:
+# assignments to slices take Numba seconds to compile.
 import numba as nb
 import numpy as np
 from llvmlite import ir
@@ -41,34 +42,33 @@ _call2, _call3, _call5, _call9 = _caller(2), _caller(3), _caller(5), _caller(9)
 @nb.njit(nogil=True, error_model="numpy", cache=True)
 def run_groups(
     first, last, addresses, sizes, t0, t1, save, wanted, tol, first_step, max_steps,
-    P, Y, start, when, kind, place, value, out, status, bad_time, steps,
+    P, Y, start, when, kind, place, value, out, status, bad_time, bad_place, steps,
 ):  # fmt: skip
     """Advance groups first..last from t0 to t1 (h).
 
     P [groups, slots, LANES] and Y [groups, states, LANES] are read and left at t1; save [T] times, wanted [K] output
-    numbers; actions as in `actions.Table`; out [patients, T, K]; status, bad_time, steps [groups * LANES].
+    numbers; actions as in `actions.Table`; out [patients, T, K]; status, bad_time, bad_place, steps [groups * LANES].
+    bad_place is the state that failed, or -2 - slot for a parameter slot that is no finite number.
     """
     n, _, n_out, n_prepared, n_factors = sizes
     a_prepare, a_outputs, a_step, a_dense = addresses
-    H, R = np.empty((n_prepared, LANES)), np.empty((n_out, LANES))
-    U, F, W = np.empty((6 * n, LANES)), np.empty((n, LANES)), np.empty((n_factors, LANES))
-    Z, V, E = np.empty((n, LANES)), np.empty((n, LANES)), np.empty(LANES)
-    h_, theta, at = np.empty(1), np.empty(1), np.empty(LANES, np.int64)
+    H, R = _rows(n_prepared), _rows(n_out)
+    U, F, W = _rows(6 * n), _rows(n), _rows(n_factors)
+    y, Z, V, E = _rows(n), _rows(n), _rows(n), np.empty(LANES)
+    h_, theta, at, slowed = np.empty(1), np.empty(1), np.empty(LANES, np.int64), np.empty(LANES, np.int64)
     for g in range(first, last):
-        p, y, seen = P[g], Y[g], out[g * LANES : (g + 1) * LANES]
+        p, seen = P[g], out[g * LANES : (g + 1) * LANES]
+        _copy(Y[g], y)
         rows, bad = start[g * LANES : (g + 1) * LANES + 1], status[g * LANES : (g + 1) * LANES]
-        bad_at = bad_time[g * LANES : (g + 1) * LANES]
-        t, h, s, count, rejected = t0, first_step, 0, 0, False
-        _begin(t0, p, y, rows, when, at, bad, bad_at)
+        bad_at, bad_in = bad_time[g * LANES : (g + 1) * LANES], bad_place[g * LANES : (g + 1) * LANES]
+        t, h, s, count, spared, rejected = t0, first_step, _first(save, t0), 0, 0, False
+        _begin(t0, p, y, rows, when, at, slowed, bad, bad_at, bad_in)
         alive = _borrow(p, y, bad)
-        while s < save.size and save[s] < t0:
-            s += 1
         _call2(a_prepare, p.ctypes.data, H.ctypes.data)
         while alive:
             # -- observe, then act, at the present time
             while s < save.size and save[s] <= t:
-                _call3(a_outputs, y.ctypes.data, H.ctypes.data, R.ctypes.data)
-                _keep(s, R, wanted, seen, bad)
+                _keep(a_outputs, y, H, R, s, wanted, seen, bad)
                 s += 1
             acted, upcoming = _act(t, t1, at, rows, when, kind, place, value, p, y)
             if acted:
@@ -78,6 +78,9 @@ def run_groups(
                 break
             # -- step to the next action
             while alive and t < upcoming:
+                if upcoming - t <= SMALLEST:
+                    t = upcoming
+                    break
                 close = upcoming - t <= h * 1.0000001
                 size = upcoming - t if close else min(h, 0.5 * (upcoming - t)) if upcoming - t < 2 * h else h
                 h_[0] = size
@@ -86,7 +89,8 @@ def run_groups(
                     F.ctypes.data, W.ctypes.data, Z.ctypes.data, E.ctypes.data,
                 )  # fmt: skip
                 count += 1
-                worst, finite = _worst(E)
+                worst, slowest, finite = _worst(E, bad)
+                slowed[slowest] += 1
                 grow = 6.0 if worst < 2e-7 else min(6.0, max(0.2, 0.9 * worst**-0.125))
                 if finite and worst <= 1.0:
                     new = upcoming if close else t + size
@@ -95,40 +99,64 @@ def run_groups(
                         _call5(
                             a_dense, y.ctypes.data, Z.ctypes.data, U.ctypes.data, theta.ctypes.data, V.ctypes.data,
                         )  # fmt: skip
-                        _call3(a_outputs, V.ctypes.data, H.ctypes.data, R.ctypes.data)
-                        _keep(s, R, wanted, seen, bad)
+                        _keep(a_outputs, V, H, R, s, wanted, seen, bad)
                         s += 1
-                    y[:] = Z
+                    _copy(Z, y)
                     t = new
-                    if not close or grow < 1.0:
-                        h = size * (min(1.0, grow) if rejected else grow)
-                    elif size * grow > h:
-                        h = size * grow
-                    rejected = False
+                    h, rejected = _next(h, size, grow, close, rejected), False
                 else:
                     h, rejected = size * (grow if finite else 0.2), True
                     if h < SMALLEST:
-                        _give_up(STEP_TOO_SMALL if finite else NOT_FINITE, t, E, bad, bad_at)
+                        _drop_faulty(t, E, U, y, Z, tol, bad, bad_at, bad_in)
                         alive = _borrow(p, y, bad)
                         _call2(a_prepare, p.ctypes.data, H.ctypes.data)
                         h = first_step
-                if count > max_steps:
-                    E[:] = np.inf
-                    _give_up(TOO_MANY_STEPS, t, E, bad, bad_at)
-                    alive = False
+                if count - spared > max_steps and alive:
+                    spared += _drop_slowest(slowed, t, E, U, y, Z, tol, bad, bad_at, bad_in)
+                    alive = _borrow(p, y, bad)
+                    _call2(a_prepare, p.ctypes.data, H.ctypes.data)
         steps[g * LANES : (g + 1) * LANES] = count
         _blot(t0, save, y, seen, bad, bad_at)
+        _copy(y, Y[g])
 
 
 @nb.njit(nogil=True, cache=True)
-def _begin(t0, p, y, rows, when, at, bad, bad_at):
+def _first(save, t0):
+    """Where the save times from t0 on begin."""
+    s = 0
+    while s < save.size and save[s] < t0:
+        s += 1
+    return s
+
+
+@nb.njit(nogil=True, cache=True)
+def _copy(source, target):
+    for k in range(source.shape[0]):
+        for lane in range(LANES):
+            target[k, lane] = source[k, lane]
+
+
+@nb.njit(nogil=True, cache=True)
+def _rows(count):
+    """Room for so many rows, each of them one line of the processor's cache."""
+    room = np.empty((count + 1) * LANES)
+    skip = (-(room.ctypes.data // 8)) % LANES
+    return room[skip : skip + count * LANES].reshape(count, LANES)
+
+
+@nb.njit(nogil=True, cache=True)
+def _begin(t0, p, y, rows, when, at, slowed, bad, bad_at, bad_in):
     """Pass over actions before t0. Mark whoever starts with a number that is not finite."""
     for lane in range(LANES):
-        at[lane] = rows[lane]
+        at[lane], slowed[lane] = rows[lane], 0
         while at[lane] < rows[lane + 1] and when[at[lane]] < t0:
             at[lane] += 1
-        if not (np.isfinite(p[:, lane]).all() and np.isfinite(y[:, lane]).all()):
-            bad[lane], bad_at[lane] = NOT_FINITE, t0
+        for k in range(p.shape[0]):
+            if not np.isfinite(p[k, lane]) and bad[lane] == FINE:
+                bad[lane], bad_at[lane], bad_in[lane] = NOT_FINITE, t0, -2 - k
+        for k in range(y.shape[0]):
+            if not np.isfinite(y[k, lane]) and bad[lane] == FINE:
+                bad[lane], bad_at[lane], bad_in[lane] = NOT_FINITE, t0, k
 
 
 @nb.njit(nogil=True, cache=True)
@@ -142,8 +170,10 @@ def _borrow(p, y, bad):
         return False
     for lane in range(LANES):
         if bad[lane] != FINE:
-            p[:, lane] = p[:, good]
-            y[:, lane] = y[:, good]
+            for k in range(p.shape[0]):
+                p[k, lane] = p[k, good]
+            for k in range(y.shape[0]):
+                y[k, lane] = y[k, good]
     return True
 
 
@@ -172,28 +202,69 @@ def _act(t, t1, at, rows, when, kind, place, value, p, y):
 
 
 @nb.njit(nogil=True, cache=True)
-def _worst(E):
-    """The largest squared error that is finite, and whether all are."""
-    worst, finite = 0.0, True
+def _worst(E, bad):
+    """The largest squared error that is finite, the lane that holds up the others, and whether all are finite."""
+    worst, slowest, finite = 0.0, -1, True
     for lane in range(LANES):
+        if bad[lane] != FINE:
+            continue  # repeats a good lane
         if not np.isfinite(E[lane]):
-            finite = False
-        elif E[lane] > worst:
-            worst = E[lane]
-    return worst, finite
+            finite, slowest = False, lane
+        elif finite and (slowest < 0 or E[lane] > worst):
+            worst, slowest = E[lane], lane
+    return worst, slowest, finite
 
 
 @nb.njit(nogil=True, cache=True)
-def _give_up(code, t, E, bad, bad_at):
-    """Mark the lanes that hold up the others: those that are not finite, or whose error is above the tolerance."""
+def _drop_faulty(t, E, U, y, z, tol, bad, bad_at, bad_in):
+    """Give up the lanes for which no step is small enough."""
     for lane in range(LANES):
-        at_fault = E[lane] > 1.0 if code == STEP_TOO_SMALL else not np.isfinite(E[lane])
-        if at_fault and bad[lane] == FINE:
-            bad[lane], bad_at[lane] = code, t
+        finite = np.isfinite(E[lane])
+        if E[lane] > 1.0 or not finite:
+            _give_up(STEP_TOO_SMALL if finite else NOT_FINITE, lane, t, U, y, z, tol, bad, bad_at, bad_in)
 
 
 @nb.njit(nogil=True, cache=True)
-def _keep(s, R, wanted, seen, bad):
+def _drop_slowest(slowed, t, E, U, y, z, tol, bad, bad_at, bad_in):
+    """Give up the lane that has set the pace most often, and whoever is its copy; returns the steps it has cost."""
+    cost, slowest = 0, 0
+    for lane in range(LANES):
+        if slowed[lane] > slowed[slowest]:
+            slowest = lane
+    worst = E[slowest]
+    for lane in range(LANES):
+        if E[lane] == worst and bad[lane] == FINE:
+            _give_up(TOO_MANY_STEPS, lane, t, U, y, z, tol, bad, bad_at, bad_in)
+            cost += slowed[lane]
+            slowed[lane] = 0
+    return cost
+
+
+@nb.njit(nogil=True, cache=True)
+def _give_up(code, lane, t, U, y, z, tol, bad, bad_at, bad_in):
+    """Mark a lane as failed, in the state that is not finite or has the largest error in units of its tolerance."""
+    largest, n = -1.0, y.shape[0]
+    for k in range(n):
+        size = abs(U[5 * n + k, lane]) / (tol[k + 1] + tol[0] * max(abs(y[k, lane]), abs(z[k, lane])))
+        if not np.isfinite(size):
+            size = np.inf
+        if size > largest:
+            largest, bad_in[lane] = size, k
+    bad[lane], bad_at[lane] = code, t
+
+
+@nb.njit(nogil=True, cache=True)
+def _next(h, size, grow, close, rejected):
+    """The step to try after an accepted one; a step cut short by an action says little about the next."""
+    if not close or grow < 1.0:
+        return size * (min(1.0, grow) if rejected else grow)
+    return max(h, size * grow)
+
+
+@nb.njit(nogil=True, cache=True)
+def _keep(outputs, y, H, R, s, wanted, seen, bad):
+    """Write the wanted outputs at save time s."""
+    _call3(outputs, y.ctypes.data, H.ctypes.data, R.ctypes.data)
     for lane in range(LANES):
         if bad[lane] == FINE:
             for k in range(wanted.size):
@@ -205,10 +276,12 @@ def _blot(t0, save, y, seen, bad, bad_at):
     """States and outputs of failed patients become NaN from the time of failure on."""
     for lane in range(LANES):
         if bad[lane] != FINE:
-            y[:, lane] = np.nan
+            for k in range(y.shape[0]):
+                y[k, lane] = np.nan
             for k in range(save.size):
                 if save[k] > bad_at[lane] or save[k] >= t0 >= bad_at[lane]:
-                    seen[lane, k, :] = np.nan
+                    for j in range(seen.shape[2]):
+                        seen[lane, k, j] = np.nan
 
 
 @nb.njit(nogil=True, cache=True)

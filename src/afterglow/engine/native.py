@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any, Protocol
 
 from llvmlite import binding as llvm
 
@@ -39,6 +41,10 @@ def _machine() -> llvm.TargetMachine:
 
 
 def _processor() -> tuple[str, str]:
+    """Name and features to compile for: this machine's, or those of $AFTERGLOW_CPU (for instance x86-64-v3)."""
+    chosen = os.environ.get("AFTERGLOW_CPU")
+    if chosen:
+        return chosen, ""
     features = ""
     with contextlib.suppress(RuntimeError):  # not known for every processor
         features = llvm.get_host_cpu_features().flatten()
@@ -67,6 +73,17 @@ def _stored(path: Path) -> bytes | None:
     return body if hashlib.sha256(body).digest() == check else None
 
 
+def recall(key: str) -> dict[str, Any] | None:
+    """What was remembered under this key, on this machine, by any process."""
+    body = _stored(cache_folder() / f"{key}.json")
+    return None if body is None else json.loads(body)
+
+
+def remember(key: str, facts: dict[str, Any]) -> None:
+    """Keep plain data under a key."""
+    _store(cache_folder() / f"{key}.json", json.dumps(facts).encode())
+
+
 def _store(path: Path, body: bytes) -> None:
     with contextlib.suppress(OSError):  # a read-only home costs speed, nothing else
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,15 +92,34 @@ def _store(path: Path, body: bytes) -> None:
         Path(f.name).replace(path)
 
 
-@cache
-def load(text: str) -> dict[str, int]:
-    """Addresses of the functions in `text` (LLVM IR), compiled or taken from the cache."""
+class Code(Protocol):
+    """Code with a name: the same key, the same text."""
+
+    @property
+    def key(self) -> str: ...  # noqa: D102
+    @property
+    def text(self) -> str:
+        """LLVM IR; asked for only where no machine code is stored."""
+        ...
+
+
+_loaded: dict[str, dict[str, int]] = {}
+
+
+def load(code: Code) -> dict[str, int]:
+    """Addresses of the functions in `code`, compiled or taken from the cache."""
+    if code.key not in _loaded:
+        _loaded[code.key] = _load(code)
+    return _loaded[code.key]
+
+
+def _load(code: Code) -> dict[str, int]:
     machine = _machine()
-    identity = "\n".join((text, *_processor(), str(llvm.llvm_version_info)))
+    identity = "\n".join((code.key, *_processor(), str(llvm.llvm_version_info)))
     path = cache_folder() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.o"
     body = _stored(path)
     if body is None:
-        body = _build(text)
+        body = _build(code.text)
         _store(path, body)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(body))

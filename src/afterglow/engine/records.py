@@ -5,9 +5,10 @@
     result = engine.run(parameters, schedule.actions, schedule.times, outputs, t0=schedule.start)
     seen = schedule.read(result.values)                      # one line a row of the table, NaN where nothing is read
 
-Columns, in upper or lower case; `.` and empty mean missing: ID TIME (h) EVID AMT (mg) RATE (mg/h) DUR (h) II (h) ADDL
-SS CMT. DV and MDV are kept and not used; all others are covariates. Rows of a person are put in order of time; rows at
-one time keep the order in which they stand.
+Columns, in upper or lower case; `.` and empty mean missing: ID TIME (h, or DATE and a clock time) EVID AMT (mg) RATE
+(mg/h) DUR (h) II (h) ADDL SS CMT. DV and MDV are kept and not used; all others are covariates. Rows of a person are put
+in order of time; rows at one time keep the order in which they stand. EVID 0 to 4 are NONMEM's; 5 and 8 replace what a
+compartment holds by AMT. docs/dosing.md says what each column means and how cases are decided.
 
 Source of the rules: NONMEM Users Guide VI (PREDPP), chapter V; NONMEM help, EVID, RATE, ADDL, SS.
 """
@@ -25,6 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from afterglow.engine.actions import Actions
+from afterglow.engine.clock import hours_of_clock
 from afterglow.errors import Fault, InputError
 
 if TYPE_CHECKING:
@@ -37,8 +39,10 @@ Flags = NDArray[np.bool_]
 Rows = Mapping[str, FloatArray]
 NUMBERS = ("TIME", "EVID", "AMT", "RATE", "DUR", "II", "ADDL", "SS")  # 0 where missing, but for TIME and EVID
 KNOWN = ("ID", *NUMBERS, "CMT", "DV", "MDV")
+CALENDAR = "DATE"  # becomes part of TIME
 MISSING = ("", ".")
 OBSERVE, DOSE, OTHER, RESET, RESET_AND_DOSE = range(5)
+REPLACE = (5, 8)
 MODELLED_RATE, MODELLED_DURATION = -1.0, -2.0
 
 
@@ -47,7 +51,8 @@ class EventTable:
     """A checked event table.
 
     `frame` has the known columns in upper case, all of NUMBERS as floats; `places` says where each row was read
-    (file:line); `patient` is the number of each row's person in `ids`; `order` lists the rows by person, then time.
+    (file:line); `patient` is the number of each row's person in `ids`; `order` lists the rows by person, then time;
+    `note` says how dates and clock times became hours ("" where there were none).
     """
 
     frame: pd.DataFrame
@@ -55,6 +60,7 @@ class EventTable:
     ids: tuple[object, ...]
     patient: NDArray[np.int64]
     order: NDArray[np.int64]
+    note: str = ""
 
     @property
     def patients(self) -> int:
@@ -82,13 +88,14 @@ class EventTable:
         covariates: Mapping[str, str] | None = None,
         carry: str = "nocb",
         doses_first: bool = False,
-        reset_cancels: bool = False,
+        reset_cancels: bool = True,
     ) -> Schedule:
         """What the engine is to do and when it is to look.
 
         A value in `f`, `lag`, `rate` and `duration` is a number, an array with one number a person, the name of a
         column, or a function of the rows (the frame) that gives one number a row. It is that of the dose's own record
-        and stays with the dose, its additional doses and its steady state.
+        and stays with the dose, its additional doses and its steady state. Where none is given, the model's routes
+        count (`Compartments.entries`), with the person's parameters and the covariates of the dose's own record.
 
         Args:
             compartments: what the model has and which part of it doses and resets concern.
@@ -102,11 +109,11 @@ class EventTable:
             carry: between rows a covariate is "nocb" (that of the next row, as in NONMEM) or "locf" (that of the last).
             doses_first: whether additional and lagged doses come before the observations of their time; rows that
                 stand in the table always keep their order.
-            reset_cancels: whether a reset (EVID 3 or 4, SS 1) also cancels additional and lagged doses still to come;
-                otherwise they are given, as rows of their own would be.
+            reset_cancels: whether a reset (EVID 3 or 4, SS 1) also cancels additional and lagged doses still to come
+                (NONMEM says so of SS 1); otherwise they are given, as rows of their own would be.
 
         Raises:
-            InputError: all faults, with row and remedy.
+            InputError: all faults, with row and remedy; also where a steady state cannot be.
         """
         from afterglow.engine.dosing import Options
         from afterglow.engine.unfold import unfold
@@ -149,10 +156,11 @@ def read_events(source: str | Path | pd.DataFrame) -> EventTable:
         raise InputError(faults)
     if raw.empty:
         raise InputError(Fault(name, "there are no rows", "give at least one event"))
+    raw, note = hours_of_clock(raw, places, faults)
     frame, missing = _numbers(raw, places, faults)
     ids = _identities(raw["ID"], places, faults)
     frame["ID"] = ids
-    frame["CMT"] = _compartments(raw, len(frame))
+    frame["CMT"] = _compartments(raw, places, faults)
     if not faults:
         _check({c: np.asarray(frame[c], dtype=float) for c in NUMBERS}, missing, places, faults)
     if faults:
@@ -161,7 +169,7 @@ def read_events(source: str | Path | pd.DataFrame) -> EventTable:
     first = [c for c in KNOWN if c in frame]
     frame = pd.DataFrame(frame[[*first, *(c for c in frame.columns if c not in first)]])
     patient = patient.astype(np.int64)
-    table = EventTable(frame, tuple(places), tuple(known), patient, np.lexsort((frame["TIME"], patient)))
+    table = EventTable(frame, tuple(places), tuple(known), patient, np.lexsort((frame["TIME"], patient)), note)
     _check_clock(table)
     return table
 
@@ -190,7 +198,7 @@ def _raw(source: str | Path | pd.DataFrame) -> tuple[Loose, list[str], str]:
 def _named(raw: Loose, name: str, faults: list[Fault]) -> Loose:
     """Known columns in upper case."""
     names = [str(c).strip() for c in raw.columns]
-    names = [c.upper() if c.upper() in KNOWN else c for c in names]
+    names = [c.upper() if c.upper() in (*KNOWN, CALENDAR) else c for c in names]
     for twice in sorted({c for c in names if names.count(c) > 1}):
         faults.append(Fault(name, f"there are two columns {twice}", "keep one"))
     return raw.set_axis(names, axis=1)
@@ -240,11 +248,15 @@ def _identities(column: Loose, places: list[str], faults: list[Fault]) -> Loose:
     return number.astype(np.int64) if whole else text
 
 
-def _compartments(raw: Loose, n: int) -> pd.Series:
+def _compartments(raw: Loose, places: list[str], faults: list[Fault]) -> pd.Series:
     """Names and numbers as they stand, None where missing."""
     if "CMT" not in raw:
-        return pd.Series([None] * n, dtype=object)
+        return pd.Series([None] * len(raw), dtype=object)
     absent = _absent(raw["CMT"])
+    number = np.array(pd.to_numeric(raw["CMT"].where(~absent), errors="coerce"), dtype=float)
+    for k in np.flatnonzero(number < 0):  # in NONMEM this switches a compartment off
+        problem = f"CMT = {raw['CMT'].iloc[k]}: compartments cannot be switched off"
+        faults.append(Fault(places[k], problem, "use EVID 8 with AMT 0 to empty it, or EVID 3"))
     return pd.Series([None if no else x for x, no in zip(raw["CMT"], absent, strict=True)], dtype=object)
 
 
@@ -262,8 +274,8 @@ def _doses(t: Rows) -> Flags:
     return np.isin(t["EVID"], (DOSE, RESET_AND_DOSE))
 
 
-def _any_dose_data(t: Rows) -> Flags:
-    return np.any([t[c] != 0 for c in ("AMT", "RATE", "DUR", "II", "ADDL", "SS")], axis=0)
+def _any_of(t: Rows, *columns: str) -> Flags:
+    return np.any([t[c] != 0 for c in columns], axis=0)
 
 
 def _endless(t: Rows) -> Flags:
@@ -272,7 +284,7 @@ def _endless(t: Rows) -> Flags:
 
 
 _RULES = (
-    _Rule(lambda t: ~np.isin(t["EVID"], (0, 1, 2, 3, 4)), "EVID", "is unknown", "use 0, 1, 2, 3 or 4"),
+    _Rule(lambda t: ~np.isin(t["EVID"], (0, 1, 2, 3, 4, *REPLACE)), "EVID", "is unknown", "use 0, 1, 2, 3, 4 or 8"),
     _Rule(lambda t: ~np.isin(t["SS"], (0, 1, 2)), "SS", "is unknown", "use 0, 1 or 2"),
     _Rule(lambda t: t["AMT"] < 0, "AMT", "is below zero", "give a dose of zero or more"),
     _Rule(lambda t: t["DUR"] < 0, "DUR", "is below zero", "give a duration above zero, or none"),
@@ -285,10 +297,16 @@ _RULES = (
         "use a rate above zero, -1 (rate from the model), -2 (duration from the model) or 0 (bolus)",
     ),
     _Rule(
-        lambda t: np.isin(t["EVID"], (OBSERVE, OTHER, RESET)) & _any_dose_data(t),
+        lambda t: np.isin(t["EVID"], (OBSERVE, OTHER, RESET)) & _any_of(t, "AMT", "RATE", "DUR", "II", "ADDL", "SS"),
         "EVID AMT RATE DUR II ADDL SS",
         "give a dose in a row that is none",
         "use EVID 1 (or 4), or leave AMT, RATE, DUR, II, ADDL and SS out",
+    ),
+    _Rule(
+        lambda t: np.isin(t["EVID"], REPLACE) & _any_of(t, "RATE", "DUR", "II", "ADDL", "SS"),
+        "EVID RATE DUR II ADDL SS",
+        "replace an amount and want more",
+        "give AMT alone: what the compartment then holds",
     ),
     _Rule(
         lambda t: _doses(t) & (t["AMT"] == 0) & (t["RATE"] == 0),

@@ -1,141 +1,173 @@
-"""Steady state of repeated doses in a linear part of a model, in closed form through the matrix exponential.
+"""Steady states that event tables ask for: linear parts in closed form, all others by iteration.
 
-Amounts x above the untreated state follow x' = A x + rate. After endlessly many equal periods the state at the start
-of a period is what the period's own map returns: x = (I - E)^-1 v, with x -> E x + v the map of one period.
-
-Source: Gibaldi M, Perrier D (1982) Pharmacokinetics, 2nd edition, chapter 3 (superposition); SS as in NONMEM Users
-Guide VI (PREDPP), V.F.
+Every distinct case (person's parameters, dose, interval) is solved once, all of a kind together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from afterglow.errors import EngineError
+from afterglow.engine import steady_iteration as by_iteration
+from afterglow.engine import steady_linear as linear
+from afterglow.engine.steady_linear import Equations
+
+if TYPE_CHECKING:
+    from afterglow.engine.batch import Engine
 
 FloatArray = NDArray[np.float64]
-Equations = Callable[[FloatArray, FloatArray], Sequence[ArrayLike]]
-LINEAR = 1e-9  # how far, relatively, rates may be from a straight line
-SAME_TIME = 1e-9  # h
+IntArray = NDArray[np.int64]
+REST_PERIOD = 24.0  # h; an endless infusion is at rest if nothing changes over this time
+FINE, NOT_FINITE, FROM_OUTSIDE, NEVER_LEAVES, RUN_FAILED, PILES_UP, UNDECIDED, UNSTABLE, NO_ENGINE = range(9)
+_ONE_BY_ONE = "leave SS out and give the doses one by one (ADDL)"
+PROBLEM = {  # what is wrong, what to do; by status
+    NOT_FINITE: ("its equations give numbers that are not finite", "look at this person's parameters and covariates"),
+    FROM_OUTSIDE: (
+        "the part of the model that doses act on depends on states outside it",
+        "name those states among the compartments, or leave SS out and give the doses one by one (ADDL)",
+    ),
+    NEVER_LEAVES: ("amounts never leave, so doses pile up without end", "give elimination a value above zero"),
+    RUN_FAILED: ("the engine stopped within the first dosing intervals", _ONE_BY_ONE + " to see where"),
+    PILES_UP: (
+        "doses pile up without end: more comes in than the model can take away",
+        "give less or less often, or look at this person's elimination",
+    ),
+    UNDECIDED: (
+        f"{by_iteration.MOST} steps did not come within {by_iteration.TOLERANCE:g} of one",
+        _ONE_BY_ONE + " until nothing changes",
+    ),
+    UNSTABLE: ("repeated doses lead away from the only one that was found", _ONE_BY_ONE),
+    NO_ENGINE: (
+        "the part of the model that doses act on is not linear, or moves untreated",
+        "give the compartments an `engine` that can find it by iteration",
+    ),
+}
+_OF_ITERATION = {
+    by_iteration.REACHED: FINE,
+    by_iteration.RUN_FAILED: RUN_FAILED,
+    by_iteration.PILES_UP: PILES_UP,
+    by_iteration.UNDECIDED: UNDECIDED,
+    by_iteration.UNSTABLE: UNSTABLE,
+}
+_OF_MATRIX = {linear.NOT_FINITE: NOT_FINITE, linear.FROM_OUTSIDE: FROM_OUTSIDE, linear.IS_LINEAR: FINE}
 
 
-def rate_matrix(rates: Equations, start: FloatArray, slots: FloatArray, part: Sequence[int]) -> FloatArray:
-    """A (1/h) of the states `part`: their rates are A times what they hold above `start`.
+@dataclass(frozen=True)
+class Asked:
+    """One steady state: the person's slots, the state that takes the doses, amount (mg), rate (mg/h), times (h).
 
-    Args:
-        rates: rates per hour (y, p) of all states.
-        start: untreated values of all states, in their units.
-        slots: parameter slots of this patient; infusion rates must be 0.
-        part: numbers of the states.
-
-    Raises:
-        EngineError: the part is not linear, depends on other states, or moves untreated.
+    An endless infusion has amount 0; all other doses have an interval above 0.
     """
-    own = np.asarray(part, dtype=int)
-    others = np.setdiff1d(np.arange(len(start)), own)
 
-    def f(y: FloatArray) -> FloatArray:
-        with np.errstate(all="ignore"):
-            return np.array([float(np.asarray(r)) for r in rates(y, slots)])[own]
+    slots: FloatArray
+    into: int
+    amount: float
+    rate: float
+    duration: float
+    interval: float
+    phase: float
 
-    def above(x: NDArray[np.floating], elsewhere: float = 0.0) -> FloatArray:
-        y = start.copy()
-        y[own] += x
-        y[others] += elsewhere
-        return f(y)
-
-    n, h = len(own), max(1.0, float(np.abs(start[own]).max(initial=0.0)))
-    rest = above(np.zeros(n))
-    a = np.column_stack([(above(h * e) - rest) / h for e in np.eye(n)])
-    if not np.isfinite(a).all():
-        raise EngineError("its equations give numbers that are not finite")
-    a[np.abs(a) < 1e-13 * np.abs(a).max(initial=0.0)] = 0.0
-    if (np.abs(rest) > LINEAR * (np.abs(a) @ np.abs(start[own])) + 1e-300).any():
-        raise EngineError("its untreated state is not at rest")
-    direction = 1.0 + 0.37 * np.arange(n)
-    for size in (1e-3, 1.0, 1e3, 1e6):
-        for elsewhere in (0.0, 1.0) if len(others) else (0.0,):
-            found, line = above(size * direction, elsewhere), size * (a @ direction)
-            room = LINEAR * (size * (np.abs(a) @ direction) + np.abs(a) @ np.abs(start[own]))
-            if not (np.abs(found - line) <= room + 1e-300).all():
-                why = "depends on states outside it" if elsewhere else "is not linear"
-                raise EngineError(f"the part of the model that doses act on {why}")
-    return a
+    def key(self) -> tuple[object, ...]:
+        """The same key, the same steady state."""
+        return self.slots.tobytes(), self.into, self.amount, self.rate, self.duration, self.interval, self.phase
 
 
-def constant_infusion(a: FloatArray, into: int, rate: float) -> FloatArray:
-    """Amounts (mg) after an endless infusion of `rate` (mg/h) into state number `into` of A."""
-    reach = _reached(a, into)
-    x = np.zeros(len(a))
-    x[reach] = np.linalg.solve(-a[np.ix_(reach, reach)], rate * (np.asarray(reach) == into))
-    return x
+@dataclass(frozen=True)
+class Steady:
+    """States [part] at the asked moment, the untreated ones, a status (0 is fine), and whether the part is linear."""
+
+    states: FloatArray
+    start: FloatArray
+    status: int
+    linear: bool
 
 
-def repeated_doses(
-    a: FloatArray, into: int, amount: float, duration: float, interval: float, phase: float
-) -> FloatArray:
-    """Amounts (mg) at `phase` hours after the last of endlessly many equal doses.
+@dataclass(frozen=True)
+class Part:
+    """The part of a model that doses act on.
 
-    Args:
-        a: rates (1/h).
-        into: number of the state that takes the doses.
-        amount: of each dose (mg).
-        duration: of each infusion (h), longer than the interval if need be; 0 for a bolus.
-        interval: between starts (h), above 0.
-        phase: above 0 up to `interval`; the interval itself is the moment before the next dose.
+    `states` are its numbers, `rate_slots` the number of each one's rate slot (-1 for none), `sizes` the typical
+    magnitudes of all the model's states; `rates` (per hour) and `initial` are functions (y, p) of all states and slots;
+    `curved` says that the equations are known not to be linear.
     """
-    reach = _reached(a, into)
-    small, entry = a[np.ix_(reach, reach)], (np.asarray(reach) == into).astype(float)
-    jump = amount * entry if duration == 0 else 0.0 * entry
-    pieces = [(interval, 0.0)]
-    if duration > 0:
-        whole, rest = running(duration, interval)
-        rate = amount / duration
-        pieces = [(rest, (whole + 1) * rate), (interval - rest, whole * rate)]
-    grow, shift = np.eye(len(reach)), jump
-    for length, rate in pieces:
-        e, v = _flow(small, rate * entry, length)
-        grow, shift = e @ grow, e @ shift + v
-    x = np.linalg.solve(np.eye(len(reach)) - grow, shift) + jump
-    left = phase
-    for length, rate in pieces:
-        e, v = _flow(small, rate * entry, min(length, left))
-        x, left = e @ x + v, left - min(length, left)
-    out = np.zeros(len(a))
-    out[reach] = x
-    return out
+
+    states: Sequence[int]
+    rate_slots: Sequence[int]
+    sizes: FloatArray
+    rates: Equations
+    initial: Equations | None
+    engine: Engine | None
+    curved: bool = False
+
+    def untreated(self, slots: FloatArray) -> FloatArray:
+        """Untreated values [states, m] under `slots` [slots, m]."""
+        zeros = np.zeros((len(self.sizes), slots.shape[1]))
+        return zeros if self.initial is None else linear.rates_of(self.initial, zeros, slots)
 
 
-def running(duration: float, interval: float) -> tuple[int, float]:
-    """How many infusions always overlap, and for how long (h) after each start one more does."""
-    whole = int(np.floor((duration + SAME_TIME) / interval))
-    return whole, max(0.0, duration - whole * interval)
+def steady_states(part: Part, asked: Sequence[Asked]) -> list[Steady]:
+    """The steady state of each question, in order; equal questions are answered once."""
+    if not asked:
+        return []
+    first = {a.key(): a for a in reversed(asked)}
+    number, single = {key: k for k, key in enumerate(first)}, list(first.values())
+    slots = np.stack([a.slots for a in single], axis=1)
+    slots[[k for k in part.rate_slots if k >= 0]] = 0.0
+    own = list(part.states)
+    with np.errstate(all="ignore"):
+        start = part.untreated(slots)
+        matrix, kind = linear.rate_matrices(part.rates, start, slots, own)
+    if part.curved:
+        kind[kind == linear.IS_LINEAR] = linear.IS_CURVED
+    status = np.array([_OF_MATRIX.get(int(k), NO_ENGINE) for k in kind])
+    x = start[own].copy()
+    straight = np.flatnonzero(status == FINE)
+    _solve_linear(part, [single[k] for k in straight], matrix[straight], straight, x, status)
+    bent = np.flatnonzero(status == NO_ENGINE)
+    if part.engine is not None and len(bent):
+        x[:, bent], found = by_iteration.iterate(
+            part.engine, start[:, bent], slots[:, bent], _repeated(part, [single[k] for k in bent]), own, part.sizes
+        )
+        status[bent] = [_OF_ITERATION[int(k)] for k in found]
+    is_linear = kind == linear.IS_LINEAR
+    answers = [Steady(x[:, k], start[own, k], int(status[k]), bool(is_linear[k])) for k in range(len(single))]
+    return [answers[number[a.key()]] for a in asked]
 
 
-def _flow(a: FloatArray, rate: FloatArray, time: float) -> tuple[FloatArray, FloatArray]:
-    """E and v of x -> E x + v over `time` hours with constant `rate`."""
-    from scipy.linalg import expm
+def _solve_linear(
+    part: Part, asked: list[Asked], matrix: FloatArray, rows: IntArray, x: FloatArray, status: IntArray
+) -> None:
+    """Add the closed forms to x [part, ...]; people whose matrix has the same zeros go together."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for k, a in enumerate(asked):
+        groups.setdefault((a.into, a.amount == 0, (matrix[k] != 0).tobytes()), []).append(k)
+    for (into, endless, _), members in groups.items():
+        k, local = np.array(members), list(part.states).index(into)  # type: ignore[arg-type]
+        one = [asked[j] for j in members]
+        if endless:
+            above, leaves = linear.endless_infusions(matrix[k], local, np.array([a.rate for a in one]))
+        else:
+            values = (np.array([getattr(a, n) for a in one]) for n in ("amount", "duration", "interval", "phase"))
+            above, leaves = linear.repeated_doses(matrix[k], local, *values)
+        x[:, rows[k]] += above.T
+        status[rows[k]] = np.where(leaves, FINE, NEVER_LEAVES)
 
-    n = len(a)
-    both = np.zeros((n + 1, n + 1))
-    both[:n, :n], both[:n, n] = a, rate
-    e = np.asarray(expm(both * time), dtype=float)
-    return e[:n, :n], e[:n, n]
 
-
-def _reached(a: FloatArray, into: int) -> list[int]:
-    """States that a dose into `into` reaches. Raises EngineError where amounts never leave them."""
-    found, todo = {into}, [into]
-    while todo:
-        for k in np.flatnonzero(a[:, todo.pop()]):
-            if int(k) not in found:
-                found.add(int(k))
-                todo.append(int(k))
-    reach = sorted(found)
-    slowest = float(np.linalg.eigvals(a[np.ix_(reach, reach)]).real.max())
-    if not slowest < -1e-12 * max(1e-300, float(np.abs(a).max())):
-        raise EngineError("amounts never leave, so doses pile up without end")
-    return reach
+def _repeated(part: Part, asked: list[Asked]) -> by_iteration.Repeated:
+    """As the iteration takes it; an endless infusion is one that lasts as long as its interval."""
+    endless = np.array([a.amount == 0 for a in asked])
+    rate, amount, duration, interval, phase = (
+        np.array([getattr(a, n) for a in asked]) for n in ("rate", "amount", "duration", "interval", "phase")
+    )
+    return by_iteration.Repeated(
+        np.array([a.into for a in asked]),
+        np.array([part.rate_slots[list(part.states).index(a.into)] for a in asked]),
+        np.where(endless, rate * REST_PERIOD, amount),
+        np.where(endless, REST_PERIOD, duration),
+        np.where(endless, REST_PERIOD, interval),
+        np.where(endless, REST_PERIOD, phase),
+    )

@@ -8,15 +8,25 @@ looks at the state between them; such changes are kept apart by MOMENT hours.
 from __future__ import annotations
 
 import itertools
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterglow.engine.actions import ADD_SLOT, ADD_STATE, SET_SLOT, SET_STATE, Actions
-from afterglow.engine.dosing import Compartments, Dose, Options, carried, covariate_slots, plain_doses
+from afterglow.engine.dosing import (
+    Compartments,
+    Dose,
+    Options,
+    carried,
+    covariate_slots,
+    dose_rows,
+    plain_doses,
+    replacements,
+)
 from afterglow.engine.records import OBSERVE, OTHER, RESET, RESET_AND_DOSE, EventTable
-from afterglow.engine.steady_state import constant_infusion, rate_matrix, repeated_doses
+from afterglow.engine.steady_state import FINE, PROBLEM, Asked, Steady, steady_states
 from afterglow.errors import EngineError, Fault, InputError
 
 FloatArray = NDArray[np.float64]
@@ -58,12 +68,16 @@ def unfold(events: EventTable, compartments: Compartments, parameters: FloatArra
     if parameters is not None and parameters.shape != (len(compartments.slots), events.patients):
         wanted = f"[{len(compartments.slots)}, {events.patients}]"
         raise EngineError(f"parameters must have the shape {wanted} [slots, patients], not {parameters.shape}")
-    doses = plain_doses(events, compartments, options, faults)
     used = covariate_slots(events, compartments, options, faults)
-    if faults:
-        raise InputError(faults)
     values = {column: carried(events, column, options.carry) for column in used}
     at = {column: compartments.slots.index(slot) for column, slot in used.items()}
+    rows = dose_rows(events)
+    slots = None if parameters is None else _slots_of_rows(parameters[:, events.patient[rows]], rows, at, values)
+    doses = plain_doses(events, compartments, options, slots, faults)
+    new_amounts = replacements(events, compartments, faults)
+    if faults:
+        raise InputError(faults)
+    steady = _steady_states(events, compartments, doses, rows, slots)
     first = None if parameters is None else parameters.copy()
     out, look = [], np.full(len(events.frame), np.nan)
     edges = np.searchsorted(events.patient[events.order], np.arange(events.patients + 1))
@@ -75,11 +89,59 @@ def unfold(events: EventTable, compartments: Compartments, parameters: FloatArra
                 first[slot, who] = v[rows[0]]
         slots = None if first is None else first[:, who].copy()
         person = _Person(events, compartments, options, rows, doses, present, slots, look, faults)
+        person.steady, person.new_amounts = steady, new_amounts
         out += [(who, k, *action) for k, action in enumerate(person.live())]
     if faults:
         raise InputError(faults)
     times = np.unique(look[np.isfinite(look)])
     return Schedule(_batched(out), look, times, float(events.column("TIME").min()), events.patient, first, used)
+
+
+def _slots_of_rows(
+    slots: FloatArray, rows: NDArray[np.int64], at: dict[str, int], values: dict[str, FloatArray]
+) -> FloatArray:
+    """`slots` [slots, rows] with the covariates of each of `rows` filled in."""
+    for column, slot in at.items():
+        own = values[column][rows]
+        slots[slot] = np.where(np.isfinite(own), own, slots[slot])
+    return slots
+
+
+def _steady_states(
+    events: EventTable, compartments: Compartments, doses: dict[int, Dose], rows: NDArray[np.int64],
+    slots: FloatArray | None,
+) -> dict[int, Steady]:  # fmt: skip
+    """The steady state of each row that asks for one. Raises InputError where there is none."""
+    asking = [(k, int(row)) for k, row in enumerate(rows) if doses[int(row)].steady]
+    if not asking:
+        return {}
+    part, faults, added = compartments.part, [], []
+    if part is None or slots is None:
+        for _, row in asking:
+            problem = f"SS = {doses[row].steady} needs the equations"
+            faults.append(Fault(events.places[row], problem, "give `rates` and `parameters`"))
+        raise InputError(faults)
+    number = {name: k for k, name in enumerate(compartments.states)}
+    questions = []
+    for k, row in asking:
+        d = doses[row]
+        phase = d.interval if d.endless else d.interval - d.lag
+        rate = d.rate if d.endless else 0.0
+        questions.append(Asked(slots[:, k], number[d.state], d.amount, rate, d.duration, d.interval, phase))
+    out = dict(zip((row for _, row in asking), steady_states(part, questions), strict=True))
+    for row, found in out.items():
+        place, kind = events.places[row], doses[row].steady
+        if found.status != FINE:
+            problem, remedy = PROBLEM[found.status]
+            who = f" (ID {events.ids[events.patient[row]]}, status {found.status})"
+            faults.append(Fault(place, f"SS = {kind}: there is no steady state: {problem}{who}", remedy))
+        elif kind == 2 and not found.linear:
+            added.append(f"{place}: SS = 2 adds steady amounts to a part that is not linear: no superposition there")
+    if faults:
+        raise InputError(faults)
+    if added:
+        warnings.warn("\n".join(added), UserWarning, stacklevel=4)
+    return out
 
 
 def _batched(rows: list[tuple[int, int, float, int, int, float]]) -> Actions:
@@ -127,6 +189,8 @@ class _Person:
         self.running: list[tuple[float, int, float]] = []  # end (h), slot, rate (mg/h)
         self.now, self.acted, self.looked = -np.inf, False, False
         self.reset_at: tuple[float, int] | None = None
+        self.steady: dict[int, Steady] = {}
+        self.new_amounts: dict[int, tuple[str, float]] = {}
 
     def live(self) -> list[tuple[float, int, int, float]]:
         """All actions, by time."""
@@ -185,9 +249,12 @@ class _Person:
             self._reset(row)
         dose = self.doses.get(row)
         if dose is not None and dose.steady:
-            self._steady(dose)
+            self._reach(dose)
         if dose is not None and dose.lag == 0 and not dose.endless:
             self._arrive(dose)
+        if row in self.new_amounts:
+            state, amount = self.new_amounts[row]
+            self._act(SET_STATE, self.model.states.index(state), amount)
         if self.evid[row] in (OBSERVE, OTHER):
             self.look[row] = max(np.nextafter(self.now, np.inf), self.now + SOON) if self.acted else self.now
             self.looked = self.acted
@@ -241,37 +308,18 @@ class _Person:
             for k in self.part:
                 self._act(SET_STATE, k, float(start[k]))
 
-    def _steady(self, dose: Dose) -> None:
+    def _reach(self, dose: Dose) -> None:
         """The state that endlessly many such doses leave, up to the one that is given now (or after its lag)."""
-        start = self._start_values(dose.row)
-        place = self.events.places[dose.row]
-        if start is None:
-            return
-        if self.slots is None or self.model.rates is None:
-            self.faults.append(Fault(place, f"SS = {dose.steady} needs the equations", "give `rates` and `parameters`"))
-            return
-        p = np.array([0.0 if n.startswith("rate:") else v for n, v in zip(self.model.slots, self.slots, strict=True)])
-        into = self.model.names.index(dose.state)
-        phase = dose.interval - dose.lag
-        try:
-            a = rate_matrix(self.model.rates, start, p, self.part)
-            if dose.endless:
-                x = constant_infusion(a, into, dose.rate)
-            else:
-                x = repeated_doses(a, into, dose.amount, dose.duration, dose.interval, phase)
-        except (EngineError, np.linalg.LinAlgError) as e:
-            remedy = "leave SS out and give the doses one by one (ADDL), or name the compartments that doses act on"
-            self.faults.append(Fault(place, f"SS = {dose.steady}: there is no steady state: {e}", remedy))
-            return
+        found = self.steady[dose.row]
         if dose.steady == 1:
             self._stop_infusions()
             self.reset_at = (self.now, self.position[dose.row])
-        for k, amount in zip(self.part, x, strict=True):
+        for k, amount, untreated in zip(self.part, found.states, found.start, strict=True):
             if dose.steady == 1:
-                self._act(SET_STATE, k, float(start[k] + amount))
-            elif amount != 0:
-                self._act(ADD_STATE, k, float(amount))
-        since = phase  # hours since the start of each earlier dose that may still run
+                self._act(SET_STATE, k, float(amount))
+            elif amount != untreated:
+                self._act(ADD_STATE, k, float(amount - untreated))
+        since = dose.interval - dose.lag  # hours since the start of each earlier dose that may still run
         while not dose.endless and dose.duration - since > SAME_TIME:
             self._infuse(dose.state, dose.rate, dose.duration - since)
             since += dose.interval

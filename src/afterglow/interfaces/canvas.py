@@ -1,30 +1,26 @@
-"""Drawing surface: panels in pixels, one style, PNG for files and theme-aware SVG for pages.
+"""Drawing surface: marks in pixels, written as theme-aware SVG for pages; `drawing` shows the same marks as PNG.
 
 A picture is a list of panels about as wide as a phone. A page lets them flow (side by side on a desk, stacked on a
-phone); a PNG sets them in a grid. Text stays text in SVG, and colours become CSS variables, so that one drawing serves
-light and dark pages.
+phone); a PNG sets them in a grid. A panel draws four sorts of marks on a sheet: lines, shapes, dots and words. In SVG
+text stays text, and colours become CSS variables, so that one drawing serves light and dark pages.
 """
 
 from __future__ import annotations
 
-import io
-import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
-    FloatArray = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
+Dashes = tuple[float, ...]
 
 # Okabe-Ito, told apart by colour-blind readers; a page may replace each by a tone for dark backgrounds.
 INK, MUTED, GRID, PAGE = "#1f2328", "#5d6871", "#dfe3e6", "#fefefe"
@@ -43,53 +39,97 @@ CSS_NAMES = {
     PINK: "pink",
 }
 
-PIXELS_PER_INCH = 72  # one point is one pixel: font sizes below are in pixels
 PANEL_WIDTH = 360
-MARGIN, GAP, HEAD = 24, 28, 44
 HEADING_HEIGHT = 44
-STYLE: dict[Any, Any] = {
-    "font.family": ["DejaVu Sans"],
-    "font.size": 11,
-    "svg.fonttype": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.8,
-    "axes.labelcolor": MUTED,
-    "text.color": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelsize": 10.5,
-    "ytick.labelsize": 10.5,
-    "xtick.major.size": 3,
-    "ytick.major.size": 0,
-    "ytick.major.pad": 4,
-    "lines.solid_capstyle": "round",
-    "text.parse_math": False,
-}
+# Of the size of a font: height of its ascenders, depth of its descenders, half the height of its digits.
+ASCENT, DESCENT, HALF_DIGIT = 0.76, 0.236, 0.365
+BASELINE = {"top": ASCENT, "baseline": 0.0, "bottom": -DESCENT, "center": (ASCENT - DESCENT) / 2, "digits": HALF_DIGIT}
+ANCHOR = {"left": "start", "center": "middle", "right": "end"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """Lines through points [n, 2]; `dashes` are lengths on and off."""
+
+    paths: Sequence[FloatArray]
+    colour: str
+    width: float = 1.0
+    dashes: Dashes = ()
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Filled polygons with these corners [n, 2]."""
+
+    paths: Sequence[FloatArray]
+    colour: str
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A disc with an edge of one pixel."""
+
+    x: float
+    y: float
+    diameter: float
+    colour: str
+    edge: str
+
+
+@dataclass(frozen=True)
+class Words:
+    """One line of text; `y` is its baseline, `ha` the end that stands at `x`: left, center or right."""
+
+    x: float
+    y: float
+    text: str
+    size: float
+    colour: str
+    bold: bool
+    ha: str
+
+
+Mark = Line | Shape | Dot | Words
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A piece of a figure in which places are pixels from its upper left corner."""
+    """A surface in which places are pixels from its upper left corner; it collects marks, the last one on top."""
 
-    figure: Figure
-    size: tuple[float, float]
-    left: float = 0
-    top: float = 0
+    left: float = 0.0
+    top: float = 0.0
+    marks: list[Mark] = field(default_factory=list)
 
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        """Axes with the data area at this place."""
-        wide, high = self.size
-        bottom = self.top + top + height
-        return self.figure.add_axes(((self.left + left) / wide, 1 - bottom / high, width / wide, height / high))
+    def line(
+        self, *paths: FloatArray, colour: str, width: float = 1.0, dashes: Dashes = (), alpha: float = 1.0
+    ) -> None:
+        """Lines through these points."""
+        self.marks.append(Line([np.add(path, (self.left, self.top)) for path in paths], colour, width, dashes, alpha))
 
-    def words(self, left: float, top: float, text: str, **style: Any) -> None:
-        """Text with its upper left corner at this place."""
-        wide, high = self.size
-        style = {"va": "top", "ha": "left", "size": 12} | style
-        self.figure.text((self.left + left) / wide, 1 - (self.top + top) / high, text, **style)
+    def shape(self, *paths: FloatArray, colour: str, alpha: float = 1.0) -> None:
+        """Filled polygons with these corners."""
+        self.marks.append(Shape([np.add(path, (self.left, self.top)) for path in paths], colour, alpha))
+
+    def dot(self, x: float, y: float, diameter: float, colour: str, edge: str = "") -> None:
+        """A disc around this place."""
+        self.marks.append(Dot(self.left + x, self.top + y, diameter, colour, edge or colour))
+
+    def words(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: float = 12,
+        colour: str = INK,
+        bold: bool = False,
+        ha: str = "left",
+        va: str = "top",
+    ) -> None:
+        """Text that has its side `ha` and its height `va` (see `BASELINE`) at this place."""
+        base = self.top + y + BASELINE[va] * size
+        self.marks.append(Words(self.left + x, base, text, size, colour, bold, ha))
 
 
 @dataclass(frozen=True)
@@ -115,98 +155,43 @@ class Picture:
     columns: int = 3
 
 
-class Drawing(Figure):
-    """A figure that notebooks show by themselves."""
-
-    def _repr_png_(self) -> bytes:
-        return _png(self)
-
-
-def figure(picture: Picture) -> Drawing:
-    """The panels in a grid on white."""
-    panels, columns = list(picture.panels), min(picture.columns, len(picture.panels))
-    rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
-    widths = [max(row[k].width for row in rows if k < len(row)) for k in range(columns)]
-    heights = [max(panel.height for panel in row) for row in rows]
-    wide = sum(widths) + GAP * (columns - 1) + 2 * MARGIN
-    high = sum(heights) + GAP * (len(rows) - 1) + 2 * MARGIN + HEAD
-    with mpl.rc_context(STYLE):
-        made = Drawing(figsize=(wide / PIXELS_PER_INCH, high / PIXELS_PER_INCH), dpi=PIXELS_PER_INCH, facecolor=PAGE)
-        Sheet(made, (wide, high)).words(MARGIN, MARGIN, picture.title, size=17, weight="bold")
-        top = MARGIN + HEAD
-        for row, tall in zip(rows, heights, strict=True):
-            left = MARGIN
-            for panel, width in zip(row, widths, strict=False):
-                panel.draw(Sheet(made, (wide, high), left, top))
-                left += width + GAP
-            top += tall + GAP
-    return made
-
-
-def png(picture: Picture) -> bytes:
-    """The figure as PNG, sharp on dense screens."""
-    with mpl.rc_context(STYLE):
-        return _png(figure(picture))
-
-
-def _png(made: Figure) -> bytes:
-    buffer = io.BytesIO()
-    made.savefig(buffer, format="png", dpi=2 * PIXELS_PER_INCH, metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def svg(panel: Panel) -> str:
-    """One panel as inline SVG: no absolute size, no ids shared with others, colours as CSS variables."""
-    with mpl.rc_context({**STYLE, "svg.hashsalt": panel.name, "figure.facecolor": "none", "axes.facecolor": "none"}):
-        made = Figure(figsize=(panel.width / PIXELS_PER_INCH, panel.height / PIXELS_PER_INCH), dpi=PIXELS_PER_INCH)
-        panel.draw(Sheet(made, (panel.width, panel.height)))
-        buffer = io.StringIO()
-        made.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _tidy(buffer.getvalue(), panel)
-
-
 def heading(sheet: Sheet, text: str, *, size: float = 13, width: float = PANEL_WIDTH) -> None:
     """A bold heading of one or two lines, on the ground of `HEADING_HEIGHT`."""
     lines = textwrap.wrap(text, int(width / (0.66 * size)), max_lines=2, placeholder=" …")
     for number, line in enumerate(lines):
-        sheet.words(0, HEADING_HEIGHT - 4 - (len(lines) - number) * (size + 4), line, size=size, weight="bold")
+        sheet.words(0, HEADING_HEIGHT - 4 - (len(lines) - number) * (size + 4), line, size=size, bold=True)
 
 
-def bands(axes: Axes, at: FloatArray, quantiles: Mapping[str, FloatArray], colour: str) -> None:
-    """Median with the ranges that hold 50, 80 and 90 % of the patients."""
-    for low, high, alpha in (("p05", "p95", 0.16), ("p10", "p90", 0.16), ("p25", "p75", 0.24)):
-        axes.fill_between(at, quantiles[low], quantiles[high], color=colour, alpha=alpha, linewidth=0)
-    axes.plot(at, quantiles["median"], color=colour, linewidth=2)
+# ------------------------------------------------------------------------------------------------ SVG
 
 
-def clean(axes: Axes, *, ticks: int = 3) -> None:
-    """Few ticks, horizontal hairlines, nothing else."""
-    from matplotlib.ticker import MaxNLocator
-
-    axes.yaxis.set_major_locator(MaxNLocator(ticks, min_n_ticks=2))
-    axes.grid(axis="y", color=GRID, linewidth=0.7)
-    axes.set_axisbelow(True)
-
-
-def _tidy(text: str, panel: Panel) -> str:
-    """Matplotlib's SVG without metadata, unused ids, long decimals and fixed colours and fonts."""
-    text = text[text.index("<svg") :]
-    text = text[text.index(">") + 1 :]
-    for waste in (r"<metadata>.*?</metadata>", r"<!--.*?-->", r"<style.*?</style>", r"<defs>\s*</defs>"):
-        text = re.sub(waste, "", text, flags=re.DOTALL)
-    text = re.sub(r'(?<= )(d|x|y|points|transform)="[^"]*"', lambda found: _short(found.group()), text)
-    used = set(re.findall(r"#([\w.-]+)[)\"]", text))
-    text = re.sub(r' id="([^"]*)"', lambda m: f' id="{panel.name}-{m[1]}"' if m[1] in used else "", text)
-    text = re.sub(r'(url\(|href=")#', rf"\1#{panel.name}-", text)
-    text = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", text)
-    for colour, name in CSS_NAMES.items():
-        text = re.sub(colour, f"var(--{name})", text, flags=re.IGNORECASE)
-    text = re.sub(r">\s+<", "><", text)
-    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+def svg(panel: Panel) -> str:
+    """One panel as inline SVG: no absolute size, no ids, colours as CSS variables."""
+    sheet = Sheet()
+    panel.draw(sheet)
+    drawn = "\n".join(map(_element, sheet.marks))
     size = f'viewBox="0 0 {panel.width} {panel.height}"'
-    return f'<svg {spaces} {size} role="img" aria-label="{escape(panel.alt)}">{text}'
+    start = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(panel.alt)}">'
+    return f'{start}<g style="font-family: var(--sans)">\n{drawn}\n</g></svg>'
 
 
-def _short(attribute: str) -> str:
-    numbers = re.sub(r"-?\d+\.\d+", lambda m: f"{float(m.group()):.1f}".removesuffix(".0"), attribute)
-    return re.sub(r" +", " ", numbers.replace("\n", " "))
+def _element(mark: Mark) -> str:
+    colour = f"var(--{CSS_NAMES[mark.colour]})"
+    if isinstance(mark, Words):
+        weight = "; font-weight: 700" if mark.bold else ""
+        style = f"font-size: {mark.size:g}px; text-anchor: {ANCHOR[mark.ha]}; fill: {colour}{weight}"
+        return f'<text x="{mark.x:.5g}" y="{mark.y:.5g}" style="{style}">{escape(mark.text)}</text>'
+    if isinstance(mark, Dot):
+        style = f"fill: {colour}; stroke: var(--{CSS_NAMES[mark.edge]})"
+        return f'<circle cx="{mark.x:.5g}" cy="{mark.y:.5g}" r="{mark.diameter / 2:g}" style="{style}"/>'
+    opacity = "" if mark.alpha == 1 else f"; opacity: {mark.alpha:g}"
+    if isinstance(mark, Shape):
+        return f'<path d="{"".join(_way(path) + "Z" for path in mark.paths)}" style="fill: {colour}{opacity}"/>'
+    dashes = f"; stroke-dasharray: {' '.join(f'{one:g}' for one in mark.dashes)}" if mark.dashes else ""
+    style = f"fill: none; stroke: {colour}; stroke-width: {mark.width:g}{dashes}{opacity}"
+    return f'<path d="{"".join(map(_way, mark.paths))}" style="{style}"/>'
+
+
+def _way(path: FloatArray) -> str:
+    """The points of a path, to a tenth of a pixel."""
+    return "M" + ("%g %g " * len(path)) % tuple(np.round(path, 1).ravel().tolist())

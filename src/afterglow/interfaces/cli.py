@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 failed, 2 bad input. Results go to files and a short table
 from __future__ import annotations
 
 import functools
+import gc
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,9 @@ Draws = Annotated[
         "--draws", help="Draws of the fitted parameters for the intervals; 0: chance only.", show_default=False
     ),
 ]
+
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run of many patients (over 20,000).")]
+Device = Annotated[str, typer.Option("--device", help="cpu, or cuda for the first NVIDIA GPU.")]
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
@@ -106,6 +110,8 @@ def compare(
     variant: Variant = None,
     scales: Scales = "",
     draws: Draws = None,
+    device: Device = "cpu",
+    resume: Resume = False,
     trajectories: Annotated[
         bool, typer.Option("--trajectories", help="Also write the dense table of medians.")
     ] = False,
@@ -116,6 +122,11 @@ def compare(
     """
     place = out or Path("afterglow-compare")
     options = {"patients": patients, "weeks": weeks, "seed": seed, "variant": variant, "scales": _scales(scales)}
+    options["device"] = device
+    if _many(patients) or resume:
+        refused = {"--trajectories": trajectories, "--draws": draws, "--device cuda": device == "cuda"}
+        _stream("compare", courses or None, place, force, resume, refused, options)
+        return
     result = _run(courses or None, place, force, draws, trajectories=trajectories, **options)
     _finish(result, place, force, _command("compare", courses, options, trajectories=trajectories, draws=draws))
 
@@ -137,10 +148,17 @@ def simulate(
     variant: Variant = None,
     scales: Scales = "",
     draws: Draws = None,
+    device: Device = "cpu",
+    resume: Resume = False,
 ) -> None:
     """Put virtual patients, or one person, through one course."""
     place = out or Path(f"afterglow-{Path(course).stem}")
     options = {"patients": patients, "weeks": weeks, "seed": seed, "variant": variant, "scales": _scales(scales)}
+    options["device"] = device
+    if _many(patients) or resume:
+        refused = {"--systems": systems, "--draws": draws, "--person": person, "--device cuda": device == "cuda"}
+        _stream("simulate", [course], place, force, resume, refused, options)
+        return
     result = _run([course], place, force, draws, person=person, trajectories=systems, **options)
     more = {"person": person and person.name, "systems": systems, "draws": draws}
     _finish(result, place, force, _command("simulate", [course], options, **more), systems=systems)
@@ -235,6 +253,7 @@ def calibrate(
 
 def main() -> None:
     """Entry point of the command `afterglow`."""
+    gc.set_threshold(100_000, 20, 20)  # modules and equations stay: usually the collector walks over them in vain
     app()
 
 
@@ -246,6 +265,7 @@ def _run(courses: list[str] | None, place: Path, force: bool, draws: int | None,
     from afterglow.errors import InputError
     from afterglow.interfaces import output, python, terminal
     from afterglow.study import compare as study
+    from afterglow.study.device import usable
 
     draws = study.DRAWS if draws is None else draws
     checked = {name: value for name, value in options.items() if name != "trajectories"}
@@ -256,8 +276,54 @@ def _run(courses: list[str] | None, place: Path, force: bool, draws: int | None,
         faults += error.faults
     if faults:
         raise InputError(faults)
+    for line in usable(options["device"])[1]:  # loud and before the long wait; the result says it again
+        typer.echo(f"afterglow: {line}", err=True)
     with terminal.progress() as tell:
         return python.compare(courses, draws=draws, progress=tell, **options)
+
+
+def _many(patients: int) -> bool:
+    from afterglow.interfaces.streaming import STREAM_FROM
+
+    return patients > STREAM_FROM
+
+
+def _stream(
+    verb: str,
+    courses: list[str] | None,
+    place: Path,
+    force: bool,
+    resume: bool,
+    refused: dict[str, Any],
+    options: dict[str, Any],
+) -> None:
+    """A run whose tables do not fit into memory: Parquet files, written block by block."""
+    from afterglow.errors import Fault, InputError
+    from afterglow.interfaces import streaming, terminal
+    from afterglow.study import compare as study
+
+    asked = {name: value for name, value in options.items() if name != "device"}
+    checked = study.check(courses, **asked)
+    faults = list(checked.faults)
+    for option in (name for name, given in refused.items() if given):
+        remedy = f"leave it out, or ask for at most {streaming.STREAM_FROM:,} patients"
+        faults.append(Fault(option, "not possible in a run that is written block by block", remedy))
+    if faults:
+        raise InputError(faults)
+    from afterglow.study.stream import Stream
+
+    scales = tuple(dict.fromkeys(("MADRS", *asked.pop("scales"))))
+    run = Stream(checked.courses, **asked, scales=scales)
+    settings = streaming.settings(checked.courses, {**asked, "scales": list(scales)}, run.block)
+    if found := streaming.faults(place, settings, force=force, resume=resume):
+        raise InputError(found)
+    warnings = [str(line) for one in checked.courses for line in one.warnings()]
+    with terminal.progress(lines=True) as tell:
+        command = _command(verb, courses, options)
+        tables = streaming.run(run, place, command, settings, force=force, warnings=warnings, progress=tell)
+    terminal.show_table(streaming.summary(tables), f"{asked['patients']:,} virtual patients, 90 % intervals of chance")
+    terminal.show_notice(warnings)
+    typer.echo(f"Results: {place}")
 
 
 def _finish(result: Comparison, place: Path, force: bool, command: str, *, systems: bool = False) -> None:
@@ -326,7 +392,7 @@ def _command(verb: str, names: list[str] | None, options: dict[str, Any], **more
     """The command line of this run, without folders of this machine; options that were left out stay out."""
     words = ["afterglow", verb, *(Path(name).name for name in names or [])]
     for option, value in (options | more).items():
-        if value is None or value is False or value == () or option == "trials":
+        if value is None or value is False or value == () or option == "trials" or value == "cpu":
             continue
         words.append(f"--{option}")
         if value is not True:

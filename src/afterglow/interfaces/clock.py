@@ -15,12 +15,14 @@ import pandas as pd
 
 from afterglow.clinic.drugs import DRUGS
 from afterglow.interfaces import canvas
+from afterglow.interfaces.plot import Plot, padded
+from afterglow.interfaces.plot import ticks as round_ticks
 from afterglow.interfaces.words import CAPTIONS, signed
+from afterglow.study.given import intakes
 from afterglow.study.quantities import QUANTITIES, read, read_at
-from afterglow.study.tables import QUANTILES, intakes
+from afterglow.study.tables import QUANTILES
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from afterglow.clinic.course import Course
@@ -34,7 +36,7 @@ LEFT, RIGHT, TOP = 40, 14, 80
 UNFELT_FROM_H = 4.0  # mood lags behind expectation by an hour; before this their ratio says nothing
 KINDS = ("ketamine", "antidepressant", "benzodiazepine")
 MOST_POINTS = 600
-GROUP: dict[str, Any] = {"size": 10, "color": canvas.MUTED, "weight": "bold"}
+GROUP: dict[str, Any] = {"size": 10, "colour": canvas.MUTED, "bold": True}
 GROUP_HEIGHT = 20
 
 
@@ -170,7 +172,7 @@ class Column:
 
     def _draw(self, sheet: Sheet, limits: Sequence[tuple[float, float] | None]) -> None:
         canvas.heading(sheet, self.title, size=14)
-        sheet.words(0, canvas.HEADING_HEIGHT, self._lead(), size=11.5, color=canvas.MUTED)
+        sheet.words(0, canvas.HEADING_HEIGHT, self._lead(), size=11.5, colour=canvas.MUTED)
         top = TOP
         sheet.words(0, top - 2, "THE DRUG", **GROUP)
         top += GROUP_HEIGHT
@@ -180,52 +182,50 @@ class Column:
                 top += GROUP_HEIGHT + 6
             known = QUANTITIES.get(row.quantity)
             label, unit = row.label or (known.label if known else "In blood"), row.unit or (known.unit if known else "")
-            sheet.words(0, top, label, size=11.5, weight="bold")
-            sheet.words(canvas.PANEL_WIDTH - RIGHT, top, unit, size=10.5, color=canvas.MUTED, ha="right")
+            sheet.words(0, top, label, size=11.5, bold=True)
+            sheet.words(canvas.PANEL_WIDTH - RIGHT, top, unit, size=10.5, colour=canvas.MUTED, ha="right")
             width = canvas.PANEL_WIDTH - LEFT - RIGHT
-            axes = sheet.axes(LEFT, top + 18, width, row.height)
+            box = (LEFT, top + 18, width, row.height)
             colour = canvas.LAYER_COLOUR[known.layer] if known else canvas.MUTED
-            self._draw_row(axes, row, quantiles, limit, colour, last=number == len(self.rows) - 1)
+            self._draw_row(sheet, box, row, quantiles, limit, colour, last=number == len(self.rows) - 1)
             top += row.height + 30
 
-    def _draw_row(self, axes: Axes, row: Row, quantiles, limit, colour: str, *, last: bool) -> None:
-        end = float(clock(self.run.time_h[-1]))
+    def _draw_row(self, sheet: Sheet, box, row: Row, quantiles, limit, colour: str, *, last: bool) -> None:
+        end_h = float(self.run.time_h[-1])
+        if limit is None and quantiles is not None:
+            limit = padded(float(quantiles["p05"].min()), float(quantiles["p95"].max()))
+        plot = Plot(sheet, box, (0, float(clock(end_h))), limit or (0, 1))
         for start, stop in self.present:
-            axes.axvspan(
-                float(clock(start)), float(clock(stop)), color=canvas.ORANGE, alpha=0.13, linewidth=0, zorder=-1
-            )
-        ticks(axes, float(self.run.time_h[-1]), label=last)
+            plot.area(clock(np.array([start, stop])), *plot.y, colour=canvas.ORANGE, alpha=0.13)
+        days(plot, end_h)
         if quantiles is None:
-            axes.set_yticks([])
-            axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", va="center", color=canvas.MUTED)
+            plot.words(plot.x[1] / 2, 0.5, "not recorded", ha="center", va="center", colour=canvas.MUTED)
+            axis(plot, end_h, label=last)
             return
-        canvas.bands(
-            axes, clock(self.at), {k: _resample(self.run.time_h, q, self.at) for k, q in quantiles.items()}, colour
-        )
-        canvas.clean(axes, ticks=3)
-        if limit is not None:
-            axes.set_ylim(*limit)
+        plot.y_axis(*round_ticks(plot.y, 3))
+        curves = {name: np.interp(self.at, self.run.time_h, curve) for name, curve in quantiles.items()}
+        plot.bands(clock(self.at), curves, colour)
         if row.against_control:
-            axes.axhline(0, color=canvas.INK, linewidth=0.8, dashes=(3, 3))
+            plot.across(0, colour=canvas.INK, width=0.8, dashes=(2.4, 2.4))
         if row.quantity == "madrs":
             if self.unfelt is not None:
                 late = self.at[self.at >= UNFELT_FROM_H]
-                line = np.interp(late, self.run.time_h, self.unfelt)
-                axes.plot(clock(late), line, color=canvas.INK, linewidth=1.3, dashes=(4, 3))
-                words = "dashed: with the\ncontrol's expectation"
-                axes.text(0.02, 0.04, words, transform=axes.transAxes, size=9.5, color=canvas.MUTED)
-            self._label_mood(axes, quantiles["median"], end)
+                plot.control(clock(late), np.interp(late, self.run.time_h, self.unfelt), width=1.3)
+                for line, words in ((17, "dashed: with the"), (5, "control's expectation")):
+                    place = (plot.left + 0.02 * box[2], plot.foot - line)
+                    sheet.words(*place, words, size=9.5, colour=canvas.MUTED, va="bottom")
+            self._label_mood(plot, quantiles["median"])
+        axis(plot, end_h, label=last)
 
-    def _label_mood(self, axes: Axes, median: FloatArray, end: float) -> None:
-        roof = axes.get_ylim()[1]
+    def _label_mood(self, plot: Plot, median: FloatArray) -> None:
+        end, roof = plot.x[1], plot.y[1]
         for hours in (4, 24, 168, float(self.run.time_h[-1])):
             if hours > self.run.time_h[-1]:
                 continue
             x, y = float(clock(hours)), float(np.interp(hours, self.run.time_h, median))
-            axes.plot([x, x], [y, 0.72 * roof], color=canvas.MUTED, linewidth=0.7)
-            axes.plot([x], [y], "o", color=canvas.BLUE, markersize=5, markeredgecolor=canvas.PAGE, clip_on=False)
-            side = "right" if x > 0.95 * end else "center"
-            axes.text(x, roof, signed(y), ha=side, va="top", color=canvas.INK, size=11, weight="bold")
+            plot.line(x, [y, 0.72 * roof], colour=canvas.MUTED, width=0.7)
+            plot.dot(x, y, 5, canvas.BLUE, edge=canvas.PAGE)
+            plot.words(x, roof, signed(y), ha="right" if x > 0.95 * end else "center", size=11, bold=True)
 
     def _lead(self) -> str:
         if not self.present:
@@ -270,14 +270,15 @@ def clock(hours: FloatArray | float) -> FloatArray:
     return np.arcsinh(np.asarray(hours, dtype=float) / LINEAR_H)
 
 
-def ticks(axes: Axes, end_h: float, *, label: bool = True) -> None:
-    """The clock's ticks, and hairlines at a day and a week."""
+def days(plot: Plot, end_h: float) -> None:
+    """Hairlines at a day and a week."""
+    plot.uprights([float(clock(hours)) for hours in (24, 168) if hours <= end_h], colour=canvas.GRID, width=0.8)
+
+
+def axis(plot: Plot, end_h: float, *, label: bool = True) -> None:
+    """The clock's ticks."""
     shown = {name: hours for name, hours in TICKS.items() if hours <= end_h + 1}
-    axes.set_xticks([float(clock(hours)) for hours in shown.values()], list(shown) if label else [""] * len(shown))
-    axes.tick_params(axis="x", labelsize=10.5, length=3 if label else 0)
-    for hours in (24, 168):
-        axes.axvline(float(clock(hours)), color=canvas.GRID, linewidth=0.8, zorder=0)
-    axes.set_xlim(0, float(clock(end_h)))
+    plot.x_axis([float(clock(hours)) for hours in shown.values()], list(shown) if label else [])
 
 
 def _grid(time_h: FloatArray) -> FloatArray:
@@ -289,10 +290,6 @@ def _grid(time_h: FloatArray) -> FloatArray:
     keep = np.concatenate([[True], cell[1:] != cell[:-1]])
     keep[-1] = True
     return time_h[keep]
-
-
-def _resample(time_h: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
-    return np.interp(at, time_h, values)
 
 
 def _shared_limits(columns: Sequence[Column]) -> list[tuple[float, float] | None]:

@@ -10,14 +10,14 @@ import pandas as pd
 
 from afterglow.clinic.scale import remission_cut
 from afterglow.interfaces import canvas, clock, forest
+from afterglow.interfaces.plot import Plot, padded, ticks
 from afterglow.interfaces.words import CAPTIONS, signed, visit_words
 from afterglow.study import tables
+from afterglow.study.given import intakes
 from afterglow.study.quantities import QUANTITIES, read
 from afterglow.study.tables import QUANTILES
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from afterglow.interfaces.canvas import FloatArray, Panel, Picture, Sheet
     from afterglow.simulate import CourseRun
 
@@ -80,18 +80,16 @@ def _weeks_panel(run: CourseRun, found: Quantiles, control: Quantiles | None, to
 
     def draw(sheet: Sheet) -> None:
         canvas.heading(sheet, run.course.title)
-        axes = sheet.axes(LEFT, canvas.HEADING_HEIGHT, canvas.PANEL_WIDTH - LEFT - RIGHT - 28, 140)
-        axes.axhline(cut, color=canvas.MUTED, linewidth=1, linestyle=(0, (1, 3)))
-        canvas.bands(axes, at, found, canvas.BLUE)
+        box = (LEFT, canvas.HEADING_HEIGHT, canvas.PANEL_WIDTH - LEFT - RIGHT - 28, 140)
+        plot = Plot(sheet, box, (0, end), (0, top))
+        plot.y_axis(*ticks(plot.y, 4))
+        plot.bands(at, found, canvas.BLUE)
+        plot.across(cut, colour=canvas.MUTED, dashes=(1, 3))
         if control is not None:
-            axes.plot(at, control["median"], color=canvas.INK, linewidth=1.2, dashes=(4, 3))
-        given = _dose_times(run) / WEEK_H
-        axes.plot(given, np.full(len(given), 0.022 * top), "|", color=canvas.RED, markersize=6)
-        axes.set_xlim(0, end)
-        axes.set_ylim(0, top)
-        canvas.clean(axes, ticks=4)
-        _week_ticks(axes, end)
-        _weeks_labels(axes, end, found["median"][-1], None if control is None else control["median"][-1], top)
+            plot.control(at, control["median"])
+        plot.uprights(_dose_times(run) / WEEK_H, 6, colour=canvas.RED)
+        plot.x_axis(*_week_ticks(end))
+        _weeks_labels(plot, found["median"][-1], None if control is None else control["median"][-1])
 
     words = (
         f"{run.course.title}: median MADRS {found['median'][0]:.0f} at the start, {found['median'][-1]:.0f} at the end"
@@ -104,29 +102,22 @@ def _dose_times(run: CourseRun) -> FloatArray:
     """Times (h) of the sessions with a drug, or of the daily doses when there are no sessions."""
     given = np.asarray(run.doses["time_h"], dtype=float)[np.asarray(run.doses["mg"], dtype=float) > 0]
     if not len(given):
-        given = np.array(
-            [row["time_h"] for row in tables.intakes(run).to_dict("records") if row["mg"] > 0], dtype=float
-        )
+        given = np.array([row["time_h"] for row in intakes(run).to_dict("records") if row["mg"] > 0], dtype=float)
     return np.unique(given)
 
 
-def _weeks_labels(axes: Axes, end: float, value: float, control: float | None, top: float) -> None:
+def _weeks_labels(plot: Plot, value: float, control: float | None) -> None:
     """The last medians at the right, kept apart, and the word control on its line."""
-    style = {"va": "center", "size": 11, "weight": "bold", "clip_on": False}
-    axes.text(end * 1.015, value, f"{value:.0f}", color=canvas.BLUE, **style)
+    end, top = plot.x[1], plot.y[1]
+    style: dict[str, Any] = {"va": "digits", "size": 11, "bold": True}
+    plot.words(end * 1.015, value, f"{value:.0f}", colour=canvas.BLUE, **style)
     if control is None:
         return
     gap, above = 0.095 * top, control >= value
     place = control if abs(control - value) > gap else value + (gap if above else -gap)
-    axes.text(end * 1.015, place, f"{control:.0f}", color=canvas.INK, **style)
-    axes.text(
-        end * 0.99,
-        control + (0.02 if above else -0.02) * top,
-        "control",
-        ha="right",
-        size=10.5,
-        va="bottom" if above else "top",
-    )
+    plot.words(end * 1.015, place, f"{control:.0f}", **style)
+    beside, va = control + (0.02 if above else -0.02) * top, "bottom" if above else "top"
+    plot.words(end * 0.99, beside, "control", ha="right", size=10.5, va=va)
 
 
 def contrasts(runs: Runs, table: pd.DataFrame, interval_words: str) -> Picture | None:
@@ -229,7 +220,7 @@ def doses(runs: Runs, table: pd.DataFrame) -> Picture | None:
 
 def _dose_panel(run: CourseRun) -> Panel | None:
     drugs: dict[tuple[str, str], list[Mapping[Any, Any]]] = {}
-    for row in tables.intakes(run).to_dict("records"):
+    for row in intakes(run).to_dict("records"):
         if row["mg"] > 0:
             drugs.setdefault((row["drug"], row["route"]), []).append(row)
     if not drugs:
@@ -241,16 +232,15 @@ def _dose_panel(run: CourseRun) -> Panel | None:
         top = canvas.HEADING_HEIGHT
         for (drug, route), given in drugs.items():
             sheet.words(0, top, f"{drug}, {route.replace('-', ' ')}", size=11.5)
-            sheet.words(canvas.PANEL_WIDTH - RIGHT, top, _amount(given), size=11, color=canvas.MUTED, ha="right")
-            axes = sheet.axes(LEFT, top + 20, canvas.PANEL_WIDTH - LEFT - RIGHT, 24)
+            sheet.words(canvas.PANEL_WIDTH - RIGHT, top, _amount(given), size=11, colour=canvas.MUTED, ha="right")
+            plot = Plot(sheet, (LEFT, top + 20, canvas.PANEL_WIDTH - LEFT - RIGHT, 24), (0, end), (0, 1.02))
             days = {row["time_h"] // 24: 0.0 for row in given}
             for row in given:
                 days[row["time_h"] // 24] = max(days[row["time_h"] // 24], row["share"])
-            axes.vlines((np.array(list(days)) + 0.5) / 7, 0, list(days.values()), color=canvas.RED, linewidth=2.2)
-            axes.set_xlim(0, end)
-            axes.set_ylim(0, 1.02)
-            axes.set_yticks([0, 1], ["0", "all"])
-            _week_ticks(axes, end)
+            marks = [plot.at((day + 0.5) / 7, [0, share]) for day, share in days.items()]
+            sheet.line(*marks, colour=canvas.RED, width=2.2)
+            plot.y_axis([0, 1], ["0", "all"], grid=False)
+            plot.x_axis(*_week_ticks(end))
             top += DRUG_HEIGHT
 
     listed = "; ".join(
@@ -294,14 +284,21 @@ def _chain_panel(run: CourseRun, name: str, found: Quantiles, control: Quantiles
     quantity = QUANTITIES[name]
 
     def draw(sheet: Sheet) -> None:
-        sheet.words(0, 2, quantity.label, size=12, weight="bold")
-        sheet.words(canvas.PANEL_WIDTH - RIGHT, 2, quantity.unit, size=10.5, color=canvas.MUTED, ha="right")
-        axes = sheet.axes(LEFT + 10, 24, canvas.PANEL_WIDTH - LEFT - RIGHT - 10, 84)
-        canvas.bands(axes, clock.clock(run.time_h), found, canvas.LAYER_COLOUR[quantity.layer])
+        sheet.words(0, 2, quantity.label, size=12, bold=True)
+        sheet.words(canvas.PANEL_WIDTH - RIGHT, 2, quantity.unit, size=10.5, colour=canvas.MUTED, ha="right")
+        lowest, highest = [found["p05"]], [found["p95"]]
         if control is not None:
-            axes.plot(clock.clock(run.time_h), control["median"], color=canvas.INK, linewidth=1, dashes=(4, 3))
-        clock.ticks(axes, float(run.time_h[-1]))
-        canvas.clean(axes)
+            lowest.append(control["median"])
+            highest.append(control["median"])
+        limits = padded(float(np.nanmin(lowest)), float(np.nanmax(highest)))
+        at = clock.clock(run.time_h)
+        plot = Plot(sheet, (LEFT + 10, 24, canvas.PANEL_WIDTH - LEFT - RIGHT - 10, 84), (0, float(at[-1])), limits)
+        clock.days(plot, float(run.time_h[-1]))
+        plot.y_axis(*ticks(limits, 3))
+        plot.bands(at, found, canvas.LAYER_COLOUR[quantity.layer])
+        if control is not None:
+            plot.control(at, control["median"], width=1)
+        clock.axis(plot, float(run.time_h[-1]))
 
     words = f"{quantity.label}: median {found['median'][0]:.3g} at the start, {found['median'][-1]:.3g} at the end."
     return canvas.Panel(f"chain-{name}", words, 134, draw)
@@ -324,9 +321,9 @@ def _stages(shown: Sequence[CourseRun]) -> list[float]:
     return sorted({*early, *([half] if early and half > 48 and half < end else []), end})
 
 
-def _week_ticks(axes: Axes, end: float) -> None:
+def _week_ticks(end: float) -> tuple[FloatArray, list[str]]:
     step = next(step for step in (1, 2, 4, 8, 13, 26, 52, 104, 520) if end / step <= 9)
     at = np.arange(0, end + 0.01, step)
     names = [f"{value:.0f}" if value else "0" for value in at]
     names[-1] = f"{names[-1]} wk"
-    axes.set_xticks(at, names)
+    return at, names

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 
 from afterglow.interfaces import canvas
+from afterglow.interfaces.plot import Plot, ticks
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from afterglow.interfaces.canvas import Panel, Sheet
 
 PITCH, TOP, RIGHT, NUMBERS = 36, 30, 14, 62
@@ -58,22 +56,25 @@ def panel(frame: Frame, marks: Sequence[Mark]) -> Panel:
 
     def draw(sheet: Sheet) -> None:
         title = f"{frame.title}, {frame.unit}" if frame.unit else frame.title
-        sheet.words(0, 2, title, size=13, weight="bold")
-        axes = sheet.axes(8, TOP, canvas.PANEL_WIDTH - 8 - wide, PITCH * len(marks))
-        _prepare(axes, frame, len(marks))
+        sheet.words(0, 2, title, size=13, bold=True)
+        box = (8, TOP, canvas.PANEL_WIDTH - 8 - wide, PITCH * len(marks))
+        plot = Plot(sheet, box, frame.limits, (len(marks) - 0.04, -0.12))
+        plot.x_axis(*ticks(frame.limits, 5, whole=True), grid=True)
+        if frame.zero:
+            plot.uprights([0], colour=canvas.INK, width=0.8, dashes=(2.4, 2.4))
         ends = (
             (canvas.PANEL_WIDTH - RIGHT - 42, canvas.PANEL_WIDTH - RIGHT)
             if wide > NUMBERS
             else (canvas.PANEL_WIDTH - RIGHT,)
         )
         for end, head in zip(ends, frame.heads, strict=False):
-            sheet.words(end, TOP - 8, head, size=9.5, color=canvas.MUTED, ha="right")
+            sheet.words(end, TOP - 8, head, size=9.5, colour=canvas.MUTED, ha="right")
         for number, mark in enumerate(marks):
-            _draw(axes, number + 0.68, mark, frame.colour)
+            _draw(plot, number + 0.68, mark, frame.colour)
             middle = TOP + PITCH * (number + 0.68)
             sheet.words(8, TOP + PITCH * number + 4, mark.label, size=11)
             for end, text in zip(ends, (mark.text, mark.second), strict=False):
-                sheet.words(end, middle, text, size=12, weight="bold", ha="right", va="center")
+                sheet.words(end, middle, text, size=12, bold=True, ha="right", va="center")
 
     listed = "; ".join(f"{mark.label} {mark.text}" + (f" ({mark.second})" if mark.second else "") for mark in marks)
     names = " and ".join(head for head in frame.heads if head)
@@ -81,29 +82,15 @@ def panel(frame: Frame, marks: Sequence[Mark]) -> Panel:
     return canvas.Panel(frame.name, words, TOP + PITCH * len(marks) + 26, draw)
 
 
-def _prepare(axes: Axes, frame: Frame, count: int) -> None:
-    axes.set_xlim(*frame.limits)
-    axes.set_ylim(count - 0.04, -0.12)
-    axes.set_yticks([])
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=True))
-    axes.grid(axis="x", color=canvas.GRID, linewidth=0.7)
-    axes.set_axisbelow(True)
-    if frame.zero:
-        axes.axvline(0, color=canvas.INK, linewidth=0.8, dashes=(3, 3))
-
-
-def _draw(axes: Axes, y: float, mark: Mark, colour: str) -> None:
+def _draw(plot: Plot, y: float, mark: Mark, colour: str) -> None:
     if mark.bands is not None:
         for low, high, alpha in (("p05", "p95", 0.18), ("p10", "p90", 0.2), ("p25", "p75", 0.3)):
-            axes.barh(
-                y, mark.bands[high] - mark.bands[low], 0.3, mark.bands[low], color=colour, alpha=alpha, linewidth=0
-            )
-        axes.plot([mark.value, mark.value], [y - 0.15, y + 0.15], color=colour, linewidth=2.5, solid_capstyle="butt")
+            plot.bar(mark.bands[low], mark.bands[high], y, 0.3, colour=colour, alpha=alpha)
+        plot.line(mark.value, [y - 0.15, y + 0.15], colour=colour, width=2.5)
         return
     if np.isfinite(mark.ghost):
-        axes.plot([mark.ghost, mark.value], [y, y], color=colour, linewidth=1, alpha=0.45)
-        ring = {"markersize": 6.5, "markerfacecolor": canvas.PAGE, "markeredgecolor": colour, "clip_on": False}
-        axes.plot([mark.ghost], [y], "o", **ring)
+        plot.line([mark.ghost, mark.value], y, colour=colour, alpha=0.45)
+        plot.dot(mark.ghost, y, 6.5, canvas.PAGE, edge=colour)
     if np.isfinite(mark.low):
-        axes.plot([mark.low, mark.high], [y, y], color=colour, linewidth=5, alpha=0.4, solid_capstyle="butt")
-    axes.plot([mark.value], [y], "o", color=colour, markersize=7.5, clip_on=False)
+        plot.line([mark.low, mark.high], y, colour=colour, width=5, alpha=0.4)
+    plot.dot(mark.value, y, 7.5, colour)

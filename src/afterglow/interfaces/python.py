@@ -11,6 +11,7 @@ result.save("my-result")
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,12 @@ from afterglow.errors import Fault, InputError, nearest
 from afterglow.study import compare as study
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from afterglow.clinic.course import Course
     from afterglow.clinic.person import Person
     from afterglow.clinic.population import Population
-    from afterglow.interfaces.canvas import Drawing, Picture
+    from afterglow.interfaces.canvas import Picture
     from afterglow.interfaces.report import Facts
     from afterglow.study.compare import Progress
 
@@ -44,18 +47,18 @@ class Comparison(study.Comparison):
             made.insert(1, figures.chain(first, self.runs.get(f"{first.arm}/control")))
         return made
 
-    def plot(self, name: str | None = None) -> Drawing:
+    def plot(self, name: str | None = None) -> Figure:
         """A figure (matplotlib): the first picture of the report, or the one of this name.
 
         Names: shared-clock, weeks, contrasts, outcomes, safety, doses, systems.
         """
-        from afterglow.interfaces import canvas
+        from afterglow.interfaces import drawing
 
         made = {picture.name: picture for picture in self.pictures(systems=name == "systems")}
         chosen = next(iter(made)) if name is None else name
         if chosen not in made:
             raise InputError(Fault("plot", f"there is no picture '{chosen}'", nearest(chosen, made)))
-        return canvas.figure(made[chosen])
+        return drawing.figure(made[chosen])
 
     def save(
         self, folder: str | Path, *, force: bool = False, command: str | None = None, systems: bool = False
@@ -69,18 +72,20 @@ class Comparison(study.Comparison):
             systems: add the picture of the whole chain.
         """
         from afterglow.data.fitted import drug_share
-        from afterglow.interfaces import canvas, output, report, words
+        from afterglow.interfaces import drawing, output, report, words
 
         out = Path(folder)
         facts = self._facts(command or self._command())
-        with output.new_folder(out, force=force) as work:
+        with output.new_folder(out, force=force) as work, ThreadPoolExecutor(1) as beside:
+            # Most of the time in tables is spent outside Python: they are written while the pictures are drawn.
+            tables = beside.submit(output.write_tables, work, self.tables)
             pictures = self.pictures(systems=systems)
-            output.write_tables(work, self.tables)
             output.write_units(work, self.tables, self.covers)
             (work / "figures").mkdir()
             for picture in pictures:
-                (work / "figures" / f"{picture.name}.png").write_bytes(canvas.png(picture))
+                (work / "figures" / f"{picture.name}.png").write_bytes(drawing.png(picture))
             (work / "report.html").write_text(report.build(self, pictures, facts), encoding="utf-8")
+            tables.result()
             asked = {field.name: getattr(self.settings, field.name) for field in fields(self.settings)}
             clock = (
                 {"courses": list(self.clock_runs), "patients": _patients(self.clock_runs)} if self.clock_runs else None
@@ -131,6 +136,7 @@ class Comparison(study.Comparison):
         asked = self.settings
         options = f"patients={asked.patients}, weeks={asked.weeks:g}, seed={asked.seed}"
         options += f", variant={asked.variant!r}" if asked.variant else ""
+        options += f", device={asked.device!r}" if asked.device != "cpu" else ""
         return f"afterglow.compare({list(asked.courses)!r}, {options})"
 
 
@@ -147,6 +153,7 @@ def compare(
     draws: int = study.DRAWS,
     trajectories: bool = False,
     progress: Progress | None = None,
+    device: str = "cpu",
 ) -> Comparison:
     """Put a virtual population through courses of treatment; see `afterglow.study.compare.compare`."""
     found = study.compare(
@@ -161,6 +168,7 @@ def compare(
         draws=draws,
         trajectories=trajectories,
         progress=progress,
+        device=device,
     )
     return Comparison(**{field.name: getattr(found, field.name) for field in fields(found)})
 

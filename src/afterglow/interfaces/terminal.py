@@ -35,10 +35,7 @@ def show(comparison: Comparison) -> None:
     console.print(_course(found))
     console.print(words.LEGEND, style="dim", markup=False)
     console.print(words.interval_words(comparison.covers, asked.patients), style="dim", markup=False)
-    console.print(words.DRUG_SHARE_SHORT, style="bold", markup=False)
-    for warning in comparison.warnings:
-        console.print(f"Warning: {warning}", style="yellow", markup=False)
-    console.print(words.NOTICE, markup=False)
+    show_notice(comparison.warnings)
 
 
 def _outcomes(found: Sequence[Line]) -> Table:
@@ -79,6 +76,17 @@ def _grid(first: str, *names: str) -> Table:
     for name in names:
         grid.add_column(name, justify="right")
     return grid
+
+
+def show_notice(warnings: Sequence[str]) -> None:
+    """The warnings, how little is known of the drug's own share, and what this is not."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(words.DRUG_SHARE_SHORT, style="bold", markup=False)
+    for warning in warnings:
+        console.print(f"Warning: {warning}", style="yellow", markup=False)
+    console.print(words.NOTICE, markup=False)
 
 
 def show_table(table: pd.DataFrame, title: str = "") -> None:
@@ -155,14 +163,14 @@ def complain(faults: Sequence[Fault]) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Progress | None]:
-    """A progress bar on stderr, if that is a terminal."""
+def progress(*, lines: bool = False) -> Iterator[Progress | None]:
+    """A progress bar on stderr, if that is a terminal; if not, nothing, or with `lines` a line now and then."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield None
+        yield _tell_in_lines if lines else None
         return
     columns = (TextColumn("{task.description:28}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
@@ -172,6 +180,10 @@ def progress() -> Iterator[Progress | None]:
             bar.update(task, description=what, completed=share)
 
         yield tell
+
+
+def _tell_in_lines(what: str, share: float) -> None:
+    print(f"{share:6.1%}  {what}", file=sys.stderr, flush=True)
 
 
 def _value(value: Any) -> str:

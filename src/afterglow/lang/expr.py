@@ -273,6 +273,8 @@ def hill(x: Expr | Number, half: Expr | Number, n: Expr | Number = 1.0) -> Expr:
     x, half, n = as_expr(x), as_expr(half), as_expr(n)
     _joint("compare", x, half)
     _pure("a Hill exponent", n)
+    if x.op == "const" and x.value <= 0.0:
+        return const(0.0, None if x.unit is None else ONE)
     return _node("hill", x, half, n, unit=None if x.unit is None else ONE)
 
 
@@ -392,6 +394,7 @@ def rebuild(op: str, args: tuple[Expr, ...]) -> Expr:
         "div": div,
         "pow": power,
         "where": where,
+        "hill": hill,
     }
     if op in builders:
         return builders[op](*args)

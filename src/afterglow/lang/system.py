@@ -106,11 +106,13 @@ class Param(Symbol):
         value: float,
         unit: str,
         meaning: str,
-        source: str,
+        source: str = "",
         spread: Spread | None = None,
         bounds: tuple[float, float] = (0.0, math.inf),
     ) -> None:
         super().__init__("?", _unit(unit))
+        if not source:
+            raise ModelError(f"{_place()}: a parameter has no source: give a record's id, 'assumed' or 'fitted'")
         if not math.isfinite(value):
             raise ModelError(f"{_place()}: parameter value {value!r} is not a finite number")
         if not bounds[0] <= value <= bounds[1]:

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afterglow.data import fit_rows, fit_version, read_yaml, trial
+from afterglow.data import fit_rows, fit_version, read_yaml, trial, trials
 from afterglow.data.fit_schema import FitRow
 from afterglow.data.outcome_schema import MEASURES
 from afterglow.lang import FlatModel
 from afterglow.simulate import compiled
-from afterglow.study.trials import Laboratory, Noise, predict
+from afterglow.study.trials import Laboratory, Noise, Own, predict
 from afterglow.systems.variants import VARIANTS
 
 FloatArray = NDArray[np.float64]
@@ -78,6 +78,19 @@ def free_parameters(model: FlatModel, variant: str | None = None) -> list[Free]:
     return found + [Free(f"measurement.{n}", e["start"], e["prior_sd"]) for n, e in declared["measurement"].items()]
 
 
+def _every_row() -> list[FitRow]:
+    """Every published number of the simulated trials; those in no list have the role "check" and full weight."""
+    listed = {(r.trial, r.row): r for r in fit_rows()}
+    found = []
+    for t in trials().values():
+        for row in t.answered() if t.simulate is not None else ():
+            plain = FitRow(
+                trial=t.id, row=row.key, role="check", layer="drug", weight=1.0, why="", cohort=t.cohort, outcome=row
+            )
+            found.append(listed.get((t.id, row.key), plain))
+    return found
+
+
 def noise_of(values: Mapping[str, float]) -> Noise:
     """Measurement parameters among fitted values."""
     rater = read_yaml("fit/free.yaml")["fixed"]["rater_sd"]["value"]
@@ -96,10 +109,11 @@ def standard_error(row: FitRow) -> float | None:
 
 
 class Problem:
-    """Residuals of the fit as a function of log ratios to the start."""
+    """Published rows as a function of log ratios to the start."""
 
-    def __init__(self, patients: int, seed: int, variant: str | None = None, role: str = "fit") -> None:
-        rows = [r for r in fit_rows() if r.role == role and standard_error(r) is not None]
+    def __init__(self, patients: int, seed: int, variant: str | None = None, everything: bool = False) -> None:
+        """The rows to fit, or with `everything` every published number that the model speaks of."""
+        rows = _every_row() if everything else [r for r in fit_rows() if r.role == "fit" and standard_error(r)]
         names = dict.fromkeys(r.trial for r in rows)
         pairs = [(r.trial, r.outcome) for r in rows]
         self.laboratory = Laboratory([trial(n) for n in names], patients, seed, variant, pairs)
@@ -119,16 +133,16 @@ class Problem:
         """Parameter values at `x`."""
         return {f.name: float(f.start * math.exp(v)) for f, v in zip(self.free, x, strict=True)}
 
-    def _predict(self, rows: Sequence[FitRow], x: FloatArray) -> list[float | None]:
+    def _predict(self, rows: Sequence[FitRow], x: FloatArray, own: Own = (0.0, 0.0)) -> list[float | None]:
         values = self.values(x)
         typical = {k: v for k, v in values.items() if not k.startswith("measurement.")}
-        arms = self.laboratory.run(typical, noise_of(values))
+        arms = self.laboratory.run(typical, noise_of(values), own)
         return [predict(r.outcome, arms.get(r.trial, {})) for r in rows]
 
-    def predictions(self, x: FloatArray) -> FloatArray:
-        """Predicted rows at `x`, on the scale of their errors."""
+    def predictions(self, x: FloatArray, own: Own = (0.0, 0.0)) -> FloatArray:
+        """Predicted rows at `x`, on the scale of their errors; `own` are the effects that every trial has."""
         self.evaluations += 1
-        found = self._predict(self.rows, x)
+        found = self._predict(self.rows, x, own)
         return np.array([on_scale(r, math.nan if p is None else p) for r, p in zip(self.rows, found, strict=True)])
 
     def learn(self, j: int, x: FloatArray, moved: FloatArray) -> None:

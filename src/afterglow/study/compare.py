@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from afterglow.errors import Fault, InputError, nearest
+from afterglow.study.device import device_faults, usable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,7 @@ class Settings:
     variant: str | None = None
     scales: tuple[str, ...] = ("MADRS",)
     person: bool = False
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def compare(
     trajectories: bool = False,
     clock: bool = True,
     progress: Progress | None = None,
+    device: str = "cpu",
 ) -> Comparison:
     """Put a virtual population through courses of treatment.
 
@@ -135,22 +138,25 @@ def compare(
         trajectories: also make the dense table of medians and quantiles.
         clock: also simulate a single infusion for the picture of the shared clock, when ketamine is compared.
         progress: called with what is running and the share of everything that is done.
+        device: "cpu", or "cuda" for the first GPU; without one the CPU is used and `warnings` say so.
 
     Raises:
         InputError: bad input, all faults at once, before anything runs.
     """
     scales = tuple(dict.fromkeys(("MADRS", *scales)))
     found = check(
-        courses, patients=patients, weeks=weeks, seed=seed, variant=variant, scales=scales, person=person, draws=draws
-    )
+        courses, patients=patients, weeks=weeks, seed=seed, variant=variant, scales=scales, person=person, draws=draws,
+        device=device,
+    )  # fmt: skip
     if found.faults:
         raise InputError(found.faults)
     names = tuple(one.name for one in found.courses)
-    asked = Settings(names, patients, float(weeks), seed, variant, scales, found.person is not None)
+    used, lost = usable(device)
+    asked = Settings(names, patients, float(weeks), seed, variant, scales, found.person is not None, used)
     who = population if found.person is None else found.person.table(seed, 0, range(patients), population)
     study = _Study(asked, found.courses, who, draws, progress)
     done = study.run(trajectories=trajectories, clock=clock and found.person is None)
-    return replace(done, warnings=_screening(found) + done.warnings) if found.person else done
+    return replace(done, warnings=lost + (_screening(found) if found.person else []) + done.warnings)
 
 
 @dataclass(frozen=True)
@@ -172,11 +178,12 @@ def check(
     scales: Sequence[str] = (),
     person: Person | str | Path | None = None,
     draws: int = 0,
+    device: str = "cpu",
 ) -> Checked:
     """Read and check what `compare` is asked for, without running anything; arguments as there."""
     loaded, faults = _load(list(DEFAULT_COURSES if courses is None else courses))
     faults += check_numbers(patients, weeks, seed, draws)
-    faults += _scale_faults(scales) + _variant_faults(variant)
+    faults += _scale_faults(scales) + _variant_faults(variant) + device_faults(device)
     who = None
     if isinstance(person, str | PurePath):
         from afterglow.clinic.person import load_person
@@ -284,6 +291,7 @@ class _Study:
         self.asked, self.loaded, self.progress = asked, loaded, progress
         self.arms = [arm for course in loaded for arm in (course, course.control()) if arm is not None]
         self.options = {"weeks": asked.weeks, "seed": asked.seed, "variant": asked.variant, "population": population}
+        self.options |= {"device": asked.device} if asked.device != "cpu" else {}
         self.draws = bounded_draws(draws, asked.seed, asked.variant)
         self.done, self.total = 0.0, 1.0
 
@@ -299,14 +307,16 @@ class _Study:
         kept = tuple(dict.fromkeys((*needed(everything=trajectories), *QUANTITIES["sedation"].parts)))
         runs = {arm.name: self._simulate(arm, asked.patients, outputs=kept) for arm in self.arms}
         clock_runs = {arm.name: self._simulate(arm, few, outputs=kept) for arm in extra}
-        repeats = self._repeats(runs, fewer)
+        by_draw = [self._repeat(arm, fewer) for arm in self.arms] if self.draws else []
+        repeats = [list(draw) for draw in zip(*by_draw, strict=True)]
         found = list(runs.values())
+        by_arm = tables.arms(found, asked.scales, repeats)
         results = {
             "patients": tables.patients(found),
             "scores": tables.scores(found, asked.scales),
-            "arms": tables.arms(found, asked.scales, repeats),
+            "arms": by_arm,
             "contrasts": tables.contrasts(found, asked.scales, repeats),
-            "summary": tables.summary(found, draws=repeats),
+            "summary": tables.summary(found, by_arm=by_arm),
             "doses": tables.doses(found),
         }
         if trajectories:
@@ -314,19 +324,17 @@ class _Study:
         covers = ("sampling", "parameters") if repeats else ("sampling",)
         return Comparison(asked, runs, clock_runs, results, _warnings(found), covers)
 
-    def _repeats(self, runs: dict[str, CourseRun], patients: int) -> list[list[CourseRun]]:
-        """The arms at other draws of the parameters, by draw and arm; only the scores are kept.
+    def _repeat(self, course: Course, patients: int) -> list[CourseRun]:
+        """An arm at the other draws of the parameters; only the scores are kept.
 
         The noise of the ratings is held at its fitted size.
         """
+        from afterglow.clinic.visits import visits
         from afterglow.simulate import Arm
 
-        by_arm = []
-        for run in runs.values() if self.draws else ():
-            visits = run.time_h[run.visit_index].tolist()
-            arm = Arm(run.course, patients=patients, outputs=("mood.madrs",), visits_h=visits, **self.options)
-            by_arm.append([arm.run(values, self._tell(run.course.name, patients)) for values in self.draws])
-        return [list(draw) for draw in zip(*by_arm, strict=True)]
+        times = [time for time, _ in visits(self.asked.weeks)]
+        arm = Arm(course, patients=patients, outputs=("mood.madrs",), visits_h=times, **self.options)
+        return arm.run_each(self.draws, self._tell(course.name, patients * len(self.draws)))
 
     def _simulate(self, course: Course, patients: int, **more: Any) -> CourseRun:
         from afterglow.simulate import simulate_course

@@ -18,13 +18,13 @@ import pandas as pd
 
 from afterglow.clinic import outcome, scale
 from afterglow.clinic.regimen import SESSION_H
-from afterglow.study import intervals
+from afterglow.study import given, intervals
+from afterglow.study.given import patient_numbers
 from afterglow.study.quantities import QUANTITIES, read
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from afterglow.clinic.regimen import Administration
     from afterglow.simulate import CourseRun
 
     FloatArray = NDArray[np.float64]
@@ -54,25 +54,26 @@ def patients(runs: _RunList) -> pd.DataFrame:
 
 def scores(runs: _RunList, scales: Sequence[str] = ("MADRS",)) -> pd.DataFrame:
     """Measured scores: patient, arm, visit, time_h, scale, value."""
-    parts = []
+    parts: dict[str, list[Any]] = {name: [] for name in ("patient", "visit", "time_h", "value")}
+    keys: list[tuple[str, str]] = []
+    labels: list[str] = []
     for run in runs:
         fine = np.flatnonzero(run.status == 0)
-        times = run.time_h[run.visit_index]
+        times, visits = run.time_h[run.visit_index], len(labels) + np.arange(len(run.visit))
+        labels += run.visit
         for name in scales:
-            values = run.measured[name][fine]
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "patient": np.repeat(patient_numbers(run)[fine], len(times)),
-                        "arm": run.arm,
-                        "visit": np.tile(np.asarray(run.visit, dtype=object), len(fine)),
-                        "time_h": np.tile(times, len(fine)),
-                        "scale": name,
-                        "value": values.ravel(),
-                    }
-                )
-            )
-    return pd.concat(parts, ignore_index=True)
+            keys.append((run.arm, name))
+            parts["patient"].append(np.repeat(patient_numbers(run)[fine], len(times)))
+            parts["visit"].append(np.tile(visits, len(fine)))
+            parts["time_h"].append(np.tile(times, len(fine)))
+            parts["value"].append(run.measured[name][fine].ravel())
+    # Words are looked up, not written out: there are three in every one of nearly a million rows.
+    rows = [len(one) for one in parts["value"]]
+    arm, kind = (pd.Series(column, dtype="str").repeat(rows).array for column in zip(*keys, strict=True))
+    whole = {name: np.concatenate(found) for name, found in parts.items()}
+    visit = pd.Series(labels, dtype="str").take(whole["visit"]).array
+    columns = {"patient": whole["patient"], "arm": arm, "visit": visit, "time_h": whole["time_h"]}
+    return pd.DataFrame(columns | {"scale": kind, "value": whole["value"]})
 
 
 def arms(runs: _RunList, scales: Sequence[str] = ("MADRS",), draws: Sequence[_RunList] = ()) -> pd.DataFrame:
@@ -144,90 +145,33 @@ def trajectories(runs: _RunList, quantities: Sequence[str] = tuple(QUANTITIES)) 
     return pd.concat(parts, ignore_index=True)
 
 
-def intakes(run: CourseRun) -> pd.DataFrame:
-    """Every dose time of one arm: drug, route, time_h, share of the patients, and milligrams (mg, mg_p05, mg_p95).
-
-    Sessions are those given, checks and boosters included; what was given in several parts in a session is one dose.
-    Daily drugs are taken as prescribed by everybody.
-    """
-    names = ["drug", "route", "time_h", "share", "mg", "mg_p05", "mg_p95", "planned"]
-    sessions, total = _sessions(run), max(int((run.status == 0).sum()), 1)
-    rows: list[tuple[Any, ...]] = []
-    groups: Any = sessions.groupby(["drug", "route", "time_h"], sort=True)
-    for key, given in groups:
-        low, middle, high = given["mg"].quantile([0.05, 0.5, 0.95])
-        share = given["patient"].nunique() / total
-        rows.append((*key, share, middle, low, high, (given["reason"] == "planned").mean()))
-    for one in _daily(run):
-        rows.append((one.drug, one.route, one.time_h, 1.0, one.amount, one.amount, one.amount, 1.0))
-    return pd.DataFrame(rows, columns=names)
-
-
-def _sessions(run: CourseRun) -> pd.DataFrame:
-    """One row a patient, session and drug, of patients whose simulation went well."""
-    fine = run.doses["patient"].isin(patient_numbers(run)[run.status == 0].tolist())
-    by_session = run.doses[fine].groupby(["patient", "session", "drug", "route"], sort=False)
-    return by_session.agg(time_h=("time_h", "min"), mg=("mg", "sum"), reason=("reason", "first")).reset_index()
-
-
-def _daily(run: CourseRun) -> list[Administration]:
-    """Intakes outside sessions, which everybody takes as prescribed."""
-    return [one for one in run.course.regimen(float(run.time_h[-1]) / WEEK_H).administrations if one.session is None]
-
-
-def _median_mg(run: CourseRun) -> dict[tuple[str, str], float]:
-    """Median amount over all doses of all patients, by drug and route."""
-    sessions, everybody = _sessions(run), max(int((run.status == 0).sum()), 1)
-    rows = [
-        (drug, route, mg, 1) for drug, route, mg in zip(*(sessions[n] for n in ("drug", "route", "mg")), strict=True)
-    ]
-    rows += [(one.drug, one.route, one.amount, everybody) for one in _daily(run)]
-    given = pd.DataFrame(rows, columns=["drug", "route", "mg", "patients"])
-    found = {}
-    groups: Any = given.groupby(["drug", "route"])
-    for (drug, route), some in groups:
-        mg, weights = some["mg"].to_numpy(float), some["patients"].to_numpy(float)
-        found[drug, route] = float(np.quantile(mg, 0.5, weights=weights, method="inverted_cdf"))
-    return found
-
-
 def doses(runs: _RunList) -> pd.DataFrame:
     """What was given: arm, drug, route, patients, doses a patient, and milligrams a dose; each dose counts once."""
-    parts = []
-    for run in runs:
-        times = intakes(run)
-        found = times.assign(planned=times["planned"] * times["share"]).groupby(["drug", "route"], sort=True)
-        table = found.agg(
-            share=("share", "max"),
-            doses_mean=("share", "sum"),
-            mg=("mg", "median"),
-            mg_p05=("mg_p05", "min"),
-            mg_p95=("mg_p95", "max"),
-            first_h=("time_h", "min"),
-            last_h=("time_h", "max"),
-            planned=("planned", "sum"),
-        )
-        table = table.reset_index()
-        table["planned"] /= table["doses_mean"]
-        middle = _median_mg(run)
-        table["mg"] = [middle[key] for key in zip(table["drug"], table["route"], strict=True)]
+    parts = [given.doses(run) for run in runs]
+    for run, table in zip(runs, parts, strict=True):
         table.insert(0, "arm", run.arm)
-        parts.append(table)
     return pd.concat(parts, ignore_index=True)
 
 
-def summary(runs: _RunList, name: str = "MADRS", draws: Sequence[_RunList] = ()) -> pd.DataFrame:
-    """One row an arm: what the short table on the screen shows (see `units.json` for each column)."""
-    by_visit = arms(runs, (name,), draws).set_index(["arm", "visit"])
+def summary(runs: _RunList, name: str = "MADRS", by_arm: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row an arm: what the short table on the screen shows (see `units.json` for each column).
+
+    Args:
+        runs: one run an arm.
+        name: which measured scale.
+        by_arm: the table `arms` of these runs with this scale, where it is there already.
+    """
+    found: Any = arms(runs, (name,)) if by_arm is None else by_arm[by_arm["scale"] == name]
+    estimates = {(row["arm"], row["visit"]): row for row in found.to_dict("records")}
     rows = []
     for run in runs:
         last = run.visit[-1]
         row: dict[str, Any] = {"arm": run.arm, "title": run.course.title, "scale": name}
-        row |= {"n": int(by_visit.loc[(run.arm, last), "n"]), "visit": last}
-        early = day_1_visit(run)
+        late, early = estimates[run.arm, last], estimates.get((run.arm, day_1_visit(run) or ""), {})
+        row |= {"n": int(late["n"]), "visit": last}
         columns = [f"{what}{end}" for what in SUMMARY_ESTIMATES for end in ("", "_lo90", "_hi90")]
-        row |= {column: by_visit.loc[(run.arm, last), column] for column in columns}
-        row |= {f"day1_{column}": by_visit.loc[(run.arm, early), column] if early else np.nan for column in columns}
+        row |= {column: late[column] for column in columns}
+        row |= {f"day1_{column}": early.get(column, np.nan) for column in columns}
         rows.append(row | _course_of_illness(run, name) | _safety(run))
     return pd.DataFrame(rows)
 
@@ -237,12 +181,6 @@ def day_1_visit(run: CourseRun) -> str | None:
     times = run.time_h[run.visit_index]
     nearest = int(np.argmin(np.abs(times - DAY_1_H)))
     return run.visit[nearest] if 18 <= times[nearest] <= 36 else None
-
-
-def patient_numbers(run: CourseRun) -> NDArray[np.int64]:
-    """The patients' numbers, as in the table `patients`."""
-    known = len(run.population) == len(run.status)
-    return run.population.index.to_numpy() if known else np.arange(len(run.status))
 
 
 def _visit_columns(run: CourseRun, name: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from afterglow.simulate import Arm
 
 FloatArray = NDArray[np.float64]
 Key = tuple[tuple[str, float], ...]
+Own = tuple[float, float]  # effects of a trial on relief without and by the drug, log scale
 # Measures that are read from sampled scores.
 SAMPLED = frozenset(
     {
@@ -105,16 +106,17 @@ class TrialArm:
             times |= {t for t in (*self.sessions[1:], self.sessions[-1] + 24.0) if t <= weeks * 168.0}
         peaks = [s + h for s in self.sessions for h in PEAK_H if s + h <= weeks * 168.0] if self.events else []
         self.times = np.array(sorted(times))
+        outputs = ["mood.madrs", "mood.drug_part", *self.events, *self.direct]
         self.arm = Arm(
             course, patients=patients, weeks=weeks, seed=seed, population=_population(trial, design), variant=variant,
-            outputs=["mood.madrs", *self.events, *self.direct], visits_h=self.times.tolist(), extra_h=peaks, rtol=1e-4,
+            outputs=outputs, visits_h=self.times.tolist(), extra_h=peaks, rtol=1e-4,
         )  # fmt: skip
         self.seed = seed
         self.inert: set[str] = set()  # parameters that are known to change nothing in this arm
-        self._kept: dict[Key, tuple[FloatArray, dict[str, FloatArray], dict[str, FloatArray]]] = {}
+        self._kept: dict[Key, tuple[FloatArray, FloatArray, dict[str, FloatArray], dict[str, FloatArray]]] = {}
 
-    def simulate(self, typical: Mapping[str, float] | None, noise: Noise) -> SimulatedTrialArm:
-        """Run the arm at these parameter values; the last few runs are kept."""
+    def simulate(self, typical: Mapping[str, float] | None, noise: Noise, own: Own = (0.0, 0.0)) -> SimulatedTrialArm:
+        """Run the arm at these parameter values and effects of the trial; the last few runs are kept."""
         key = self._key(typical or {})
         if key not in self._kept:
             values = self.arm.trajectories(typical)
@@ -122,13 +124,17 @@ class TrialArm:
             column = self.arm.outputs.index
             found = (
                 at_visits[:, :, column("mood.madrs")],
+                at_visits[:, :, column("mood.drug_part")],
                 {e: self._ever(values[:, :, column(e)]) for e in self.events},
                 {d: at_visits[:, :, column(d)] for d in self.direct},
             )
             if len(self._kept) >= KEPT_RUNS:
                 del self._kept[next(iter(self._kept))]
             self._kept[key] = found
-        return SimulatedTrialArm(self, self.arm.baseline, *self._kept[key], noise)
+        madrs, drug, risk, direct = self._kept[key]
+        return SimulatedTrialArm(
+            self, self.arm.baseline, _moved(madrs, drug, self.arm.baseline, own), risk, direct, noise
+        )
 
     def learn_inert(self, name: str, one: Mapping[str, float], other: Mapping[str, float]) -> None:
         """Remember that a parameter changes nothing here, from two runs that differ in it alone."""
@@ -157,6 +163,18 @@ class TrialArm:
             if inside.any():
                 none *= 1 - risk[:, inside].max(axis=1)
         return 1 - none
+
+
+def _moved(madrs: FloatArray, drug: FloatArray, baseline: FloatArray, own: Own) -> FloatArray:
+    """True scores [patients, times] where relief is exp(u) times as large without the drug, exp(v) times by the drug.
+
+    Relief is the logarithm of what is left; `drug` is the share that the drug alone lifts.
+    """
+    if own == (0.0, 0.0):
+        return madrs
+    by_drug = -np.log1p(-np.clip(drug, -10.0, 0.999))
+    rest = np.log(baseline[:, None] / np.maximum(madrs, 1e-9)) - by_drug
+    return baseline[:, None] * np.exp(-np.exp(own[0]) * rest - np.exp(own[1]) * by_drug)
 
 
 @dataclass(frozen=True)
@@ -415,9 +433,11 @@ class Laboratory:
             if wanted is None or (t.id, d.arm) in wanted
         }
 
-    def run(self, typical: Mapping[str, float] | None, noise: Noise) -> dict[str, dict[str, SimulatedTrialArm]]:
-        """Simulated arms by trial and arm."""
+    def run(
+        self, typical: Mapping[str, float] | None, noise: Noise, own: Own = (0.0, 0.0)
+    ) -> dict[str, dict[str, SimulatedTrialArm]]:
+        """Simulated arms by trial and arm; `own` are the effects that every trial has."""
         out: dict[str, dict[str, SimulatedTrialArm]] = {}
         for (trial, name), arm in self.arms.items():
-            out.setdefault(trial, {})[name] = arm.simulate(typical, noise)
+            out.setdefault(trial, {})[name] = arm.simulate(typical, noise, own)
         return out

@@ -16,7 +16,7 @@ class Glutamate(System):
     gaba = Input("1", "fraction of the surge removed by GABA-A agonists", default=0.0)
 
     # what changes
-    suppressor = State("1", "slow suppression of synaptic throughput", bounds=(0, 1), size=0.01)
+    suppressor = State("1", "slow suppression of synaptic throughput", bounds=(0, 1), size=0.02)
     surge = State("1", "glutamate release above baseline, 1 = full disinhibition", bounds=(0, 1), size=0.1)
 
     # what is known
