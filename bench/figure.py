@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 COLOURS = {
-    "afterglow": "#1b6ca8", "libroadrunner": "#d1622b", "diffrax": "#7a5195",
+    "afterglow": "#1b6ca8", "libroadrunner": "#d1622b", "libroadrunner-reduced": "#e8a684", "diffrax": "#7a5195",
     "scipy-lsoda": "#6b6b6b", "scipy-lsoda-jacobian": "#a3a3a3",
 }  # fmt: skip
 NAMES = {
-    "libroadrunner": "libRoadRunner", "scipy-lsoda": "SciPy LSODA", "scipy-lsoda-jacobian": "SciPy LSODA, Jacobian",
+    "libroadrunner": "libRoadRunner", "libroadrunner-reduced": "libRoadRunner, reduced model", "scipy-lsoda": "SciPy LSODA", "scipy-lsoda-jacobian": "SciPy LSODA, Jacobian",
 }  # fmt: skip
 TITLES = {"whole": "Whole model, 8 weeks, six infusions", "pk": "Two compartments, 101 days, 10 doses"}
 UNITS = {"whole": "points", "pk": "mg/L"}

@@ -30,7 +30,7 @@ class Afterglow:
     ladder: Sequence[Setting] = tuple((r, r) for r in (1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5, 1e-6))
 
     def __init__(self, case: Case, count: int, first: int = 0) -> None:
-        self.case, self.slots, self.actions = case, case.people(count, first), case.actions(count)
+        self.case, self.slots, self.actions, self.first = case, case.people(count, first), case.actions(count), first
 
     def build(self) -> None:
         """Machine code of what the course moves, from the cache where it is there."""
@@ -45,7 +45,7 @@ class Afterglow:
         actions = self.actions if count == self.slots.shape[1] else self.case.actions(count)
         result = self.engine.run(self.slots[:, :count], actions, self.case.times, wanted)
         if result.status.any():
-            raise RuntimeError(str(result.failures()[0]))
+            raise RuntimeError(str(result.failures(range(self.first, self.first + count))[0]))
         return result.values[:, :, 0]
 
 

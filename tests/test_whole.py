@@ -188,3 +188,16 @@ def test_glutamate_rises_by_what_was_measured_after_the_usual_infusion():
     """13 % more prefrontal glutamine during 0.5 mg/kg over 40 min; scales a shown output, checked after a fit."""
     run = simulate_course(load_course("iv-single"), patients=200, weeks=1, outputs=["glutamate.level"])
     assert 0.10 <= run.values["glutamate.level"].mean(axis=0).max() - 1 <= 0.16
+
+
+def test_extreme_people_do_not_run_away():
+    """One in 150,000 once did: less precision than at baseline made them learn the opposite, faster and faster."""
+    extreme = {"belief.learning_rate": 2.8, "synapses.fast_rate": 400.0}
+    outputs = ["belief.negative_belief", "belief.prediction_error", "stress.load", "synapses.spines", "mood.symptom"]
+    course = load_course("iv-induction")
+    run = simulate_course(course, patients=256, weeks=26, seed=5, typical=extreme, outputs=outputs, visits_h=[0, 4368])
+    assert not run.status.any()
+    belief = run.values["belief.negative_belief"]
+    assert -1e-3 <= belief.min() <= belief.max() <= 2.0
+    assert run.values["mood.symptom"].min() >= 0
+    assert np.abs(run.values["stress.load"]).max() < 1.0

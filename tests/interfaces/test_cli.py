@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -222,9 +223,18 @@ class TestStudies:
             "parameters": {"synapses.tau_fast": entry},
             "measurement": {"rater_sd": entry},
         }
-        monkeypatch.setattr("afterglow.study.calibrate.fit", lambda *_numbers, **_options: None)
+        drawn = SimpleNamespace(effective=90.0, tau_summary=lambda: {"u": [0.2, 0.1, 0.3]})
+        known = {"posterior": pd.DataFrame({"synapses.tau_fast": [8.0, 8.2]})}
+        known["identifiability"] = pd.DataFrame({"name": ["synapses.tau_fast"], "median": [8.1]})
+        fitted = SimpleNamespace(x=np.zeros(1), covariance=np.eye(1))
+        monkeypatch.setattr("afterglow.study.calibrate.fit", lambda *_numbers, **_options: fitted)
         monkeypatch.setattr("afterglow.study.calibrate.as_record", lambda _fit, command: {"command": command, **record})
+        monkeypatch.setattr("afterglow.study.calibrate.Problem", lambda *_numbers: None)
+        monkeypatch.setattr("afterglow.study.posterior.calibrate", lambda *_numbers: drawn)
+        monkeypatch.setattr("afterglow.study.posterior.tables", lambda _found: known)
         done = run("calibrate", "--rounds", "2", "--out", "F")
         assert done.exit_code == 0, done.output
         assert "synapses.tau_fast" in done.stdout
+        assert len(pd.read_csv(tmp_path / "F" / "posterior.csv")) == 2
+        assert not (tmp_path / ".F.partial").exists()
         assert "afterglow calibrate --patients 256 --seed 1 --rounds 2" in (tmp_path / "F" / "fit.yaml").read_text()

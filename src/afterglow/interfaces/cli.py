@@ -232,23 +232,26 @@ def calibrate(
     seed: Seed = 1,
     rounds: Annotated[int, typer.Option("--rounds", help="Most steps of the optimiser.")] = 12,
     variant: Variant = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer patients and points: minutes, and rougher.")] = False,
+    resume: Resume = False,
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Fit the declared parameters to the declared rows of the trial records."""
-    from afterglow.interfaces import output, terminal
-    from afterglow.study import calibrate as study
+    """Fit the declared parameters to the declared rows of the trial records, and sample their posterior.
+
+    Takes the better part of an hour on 2 cores, with --quick some minutes; --resume goes on after a stop.
+    """
+    from afterglow.interfaces import calibration, terminal
 
     place = out or Path("afterglow-calibrate")
     _check(patients, seed)
-    output.check_free(place, force=force)
-    result = study.fit(patients, seed, variant, rounds, progress=lambda line: typer.echo(line, err=True))
-    settings = {"patients": patients, "seed": seed, "rounds": rounds, "variant": variant}
+    settings = {"patients": patients, "seed": seed, "rounds": rounds, "variant": variant, "quick": quick}
     command = _command("calibrate", None, settings)
-    record = study.as_record(result, command)
-    table = _fit_table(record)
-    terminal.show_table(table, f"Fitted to {record['rows']} rows: data loss {record['data_loss']}")
-    _write(place, force, {"parameters": table}, command, settings, {"fit": record})
+    tables = calibration.run(
+        place, command, force=force, resume=resume, progress=lambda line: typer.echo(line, err=True), **settings
+    )
+    terminal.show_table(tables["identifiability"], f"Posterior of {len(tables['posterior'])} draws")
+    typer.echo(f"Results: {place}")
 
 
 def main() -> None:
@@ -377,14 +380,6 @@ def _system_table() -> pd.DataFrame:
     ]
     total = {"system": "all", "states": sum(r.states for r in found), "parameters": sum(r.parameters for r in found)}
     rows.append(total | {"assumed": sum(r.assumed for r in found), "what it is": ""})
-    return pd.DataFrame(rows)
-
-
-def _fit_table(record: dict[str, Any]) -> pd.DataFrame:
-    import pandas as pd
-
-    groups = {"": record["parameters"], "measurement.": record["measurement"]}
-    rows = [{"name": head + name, **entry} for head, group in groups.items() for name, entry in group.items()]
     return pd.DataFrame(rows)
 
 

@@ -50,7 +50,8 @@ def faults(out: Path, settings: Mapping[str, Any], *, force: bool, resume: bool)
     done = len(list(work.glob("sums-*.json")))
     if not resume:
         remedy = "add --resume to go on with it, or --force to begin anew"
-        return [Fault("--out", f"an interrupted run of '{out.name}' is there, {done} blocks of it done", remedy)]
+        much = f", {done} blocks of it done" if done else ""
+        return [Fault("--out", f"an interrupted run of '{out.name}' is there{much}", remedy)]
     before = json.loads((work / "settings.json").read_text(encoding="utf-8"))
     now = json.loads(json.dumps(settings))
     remedy = "repeat the command of that run, or begin anew with --force"
@@ -67,6 +68,16 @@ def settings(courses: Sequence[Course], asked: Mapping[str, Any], block: int) ->
     return {"courses": hashes, **asked, "block": block, "model_sha256": output.model_hash()}
 
 
+def begin(out: Path, asked: Mapping[str, Any], *, force: bool) -> Path:
+    """The folder of an unfinished run, made or, if it is there and not to be replaced, found again."""
+    work = partial(out)
+    if force and work.exists():
+        shutil.rmtree(work)
+    work.mkdir(parents=True, exist_ok=True)
+    output.write_json(work / "settings.json", asked)
+    return work
+
+
 def run(
     study: Stream,
     out: Path,
@@ -81,11 +92,7 @@ def run(
 
     Call `faults` first. `asked` are the settings as made by `settings`.
     """
-    work = partial(out)
-    if force and work.exists():
-        shutil.rmtree(work)
-    work.mkdir(parents=True, exist_ok=True)
-    output.write_json(work / "settings.json", asked)
+    work = begin(out, asked, force=force)
     done = [int(path.stem.split("-")[1]) for path in work.glob("sums-*.json")]
     if progress and done:
         progress(f"resumed, {len(done)} of {study.blocks} blocks were done", len(done) / study.blocks)

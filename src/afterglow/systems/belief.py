@@ -47,7 +47,8 @@ class Belief(System):
     gains = toward_fast_gain * fast_gain + toward_spines * spine_gain + toward_therapy * therapy
     evidence = maximum(1 - gains + toward_stress * stress, 0.0)
     precision.dot = (raised + stress_learning * stress - acute_loss * dissociation - precision) / tau_precision
-    negative.dot = learning_rate * precision * (evidence - negative) + (1 - negative) / tau_back
+    weight = maximum(precision, 0.0)  # less precision than at baseline means no learning, not learning the opposite
+    negative.dot = learning_rate * weight * (evidence - negative) + (1 - negative) / tau_back
 
     # what goes out
     negative_belief = Output(negative, "1", "negative belief, 1 = untreated depression")
