@@ -11,7 +11,8 @@ COLOURS = {
     "scipy-lsoda": "#6b6b6b", "scipy-lsoda-jacobian": "#a3a3a3",
 }  # fmt: skip
 NAMES = {
-    "libroadrunner": "libRoadRunner", "libroadrunner-reduced": "libRoadRunner, reduced model", "scipy-lsoda": "SciPy LSODA", "scipy-lsoda-jacobian": "SciPy LSODA, Jacobian",
+    "libroadrunner": "libRoadRunner", "libroadrunner-reduced": "libRoadRunner, reduced model",
+    "scipy-lsoda": "SciPy LSODA", "scipy-lsoda-jacobian": "SciPy LSODA, Jacobian",
 }  # fmt: skip
 TITLES = {"whole": "Whole model, 8 weeks, six infusions", "pk": "Two compartments, 101 days, 10 doses"}
 UNITS = {"whole": "points", "pk": "mg/L"}

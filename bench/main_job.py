@@ -57,7 +57,7 @@ def child(out: str, patients: int) -> None:
     for owner, name, part in wrapped:
         setattr(owner, name, timed(part, getattr(owner, name)))
     study: Any = compare._Study
-    for name, part in (("_simulate", "simulate"), ("_repeats", "draws")):
+    for name, part in (("_simulate", "simulate"), ("_repeat", "draws")):
         setattr(study, name, timed(part, getattr(study, name), time.process_time))  # the engine has threads
     sys.argv = ["afterglow", "compare", "--out", out, "--patients", str(patients)]
     try:
