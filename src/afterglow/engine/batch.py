@@ -174,6 +174,9 @@ class Engine:
         else:
             with ThreadPoolExecutor(self.threads) as pool:
                 list(pool.map(part, edges[:-1], edges[1:]))
+        for i in np.flatnonzero(status).tolist():  # nothing of a failed patient is left from the failure on
+            states[i // LANES, :, i % LANES] = np.nan
+            out[i, (times > failed_at[i]) | ((times >= t0) & (t0 >= failed_at[i]))] = np.nan
         end = Pause(t1, states, slots)
         return Result(out[:n], status[:n], failed_at[:n], steps[:n], end, failed_in[:n], c.names, c.slot_names)
 

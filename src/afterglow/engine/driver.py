@@ -116,7 +116,6 @@ def run_groups(
                     alive = _borrow(p, y, bad)
                     _call2(a_prepare, p.ctypes.data, H.ctypes.data)
         steps[g * LANES : (g + 1) * LANES] = count
-        _blot(t0, save, y, seen, bad, bad_at)
         _copy(y, Y[g])
 
 
@@ -269,19 +268,6 @@ def _keep(outputs, y, H, R, s, wanted, seen, bad):
         if bad[lane] == FINE:
             for k in range(wanted.size):
                 seen[lane, s, k] = R[wanted[k], lane]
-
-
-@nb.njit(nogil=True, cache=True)
-def _blot(t0, save, y, seen, bad, bad_at):
-    """States and outputs of failed patients become NaN from the time of failure on."""
-    for lane in range(LANES):
-        if bad[lane] != FINE:
-            for k in range(y.shape[0]):
-                y[k, lane] = np.nan
-            for k in range(save.size):
-                if save[k] > bad_at[lane] or save[k] >= t0 >= bad_at[lane]:
-                    for j in range(seen.shape[2]):
-                        seen[lane, k, j] = np.nan
 
 
 @nb.njit(nogil=True, cache=True)
