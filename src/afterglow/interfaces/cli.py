@@ -53,7 +53,7 @@ Draws = Annotated[
     ),
 ]
 
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run of many patients (over 20,000).")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in the same place.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, or cuda for the first NVIDIA GPU.")]
 
 
@@ -239,7 +239,7 @@ def calibrate(
 ) -> None:
     """Fit the declared parameters to the declared rows of the trial records, and sample their posterior.
 
-    Takes the better part of an hour on 2 cores, with --quick some minutes; --resume goes on after a stop.
+    Takes about ten minutes on 2 cores, with --quick two or three; --resume goes on after a stop.
     """
     from afterglow.interfaces import calibration, terminal
 

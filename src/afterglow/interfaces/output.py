@@ -39,7 +39,18 @@ MANIFEST = "manifest.json"
 CSV_ROWS = 30_000  # so many at a time fit the processor's cache
 LIBRARIES = ("numpy", "scipy", "numba", "pandas", "pyarrow", "matplotlib")
 # What decides the numbers of a run; a change in any of these files changes the hash of the model.
-MODEL_PARTS = ("lang", "systems", "compile", "engine", "clinic", "data", "simulate.py", "streams.py")
+MODEL_PARTS = (
+    "lang",
+    "systems",
+    "compile",
+    "engine",
+    "clinic",
+    "data",
+    "machine.py",
+    "machine_cuda.py",
+    "simulate.py",
+    "streams.py",
+)
 
 
 def check_free(out: Path, *, force: bool) -> None:
