@@ -9,9 +9,10 @@ import importlib.util
 import os
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from models import Case, lean
+from models import Case, Lean, lean
 
 from afterglow.compile.numpy_code import FloatArray, numpy_function, numpy_source
 from afterglow.compile.sbml import identifier, sbml
@@ -98,6 +99,31 @@ class Radau(ScipyJacobian):
     name, method = "scipy-radau", "Radau"
 
 
+def pieces(case: Case, lean: Lean, patient: int) -> list[tuple[list[float], FloatArray, dict[int, float]]]:
+    """Between two changes: times that are asked for, values of the inputs, what is added to states before."""
+    table, slots = lean.table, lean.slots[:, patient].copy()
+    rows = range(table.start[patient], table.start[patient + 1])
+    times = case.times
+    edges = sorted({0.0, *(float(table.time[q]) for q in rows), float(times[-1])})
+    out = []
+    for begin, end in pairwise(edges):
+        added: dict[int, float] = {}
+        for q in rows:
+            place, value = int(table.place[q]), float(table.value[q])
+            if abs(table.time[q] - begin) > SAME_TIME:
+                continue
+            if table.kind[q] == ADD_STATE:
+                added[place] = added.get(place, 0.0) + value
+            elif table.kind[q] == ADD_SLOT:
+                slots[place] += value
+            else:
+                assert table.kind[q] == SET_SLOT
+                slots[place] = value
+        asked = [begin, *(float(t) for t in times if begin < t < end), end]
+        out.append((asked, slots[: len(lean.changing)].copy(), added))
+    return out
+
+
 class RoadRunner:
     """libRoadRunner: CVODE with BDF on the exported model, one call of `simulate` between two changes of an input.
 
@@ -124,7 +150,7 @@ class RoadRunner:
         m, own = self.lean.model, self.lean
         self.text = sbml(m, changing=own.changing)
         self.values = np.concatenate([own.slots, own.start]).T.copy()
-        self.segments = [self._segments(k) for k in range(count)]
+        self.segments = [pieces(case, self.lean, k) for k in range(count)]
         self.sizes = np.array(m.sizes)
 
     def build(self) -> None:
@@ -140,30 +166,6 @@ class RoadRunner:
         self.states = np.array([places[identifier(n)] for n in m.states], np.int32)
         ids = [self.rr.model.getStateVectorId(k) for k in range(len(m.states))]
         self.order = [ids.index(identifier(n)) for n in m.states]
-
-    def _segments(self, patient: int) -> list[tuple[list[float], FloatArray, dict[int, float]]]:
-        """Between two changes: times that are asked for, values of the inputs, what is added to states before."""
-        table, slots = self.lean.table, self.lean.slots[:, patient].copy()
-        rows = range(table.start[patient], table.start[patient + 1])
-        times = self.case.times
-        edges = sorted({0.0, *(float(table.time[q]) for q in rows), float(times[-1])})
-        out = []
-        for begin, end in pairwise(edges):
-            added: dict[int, float] = {}
-            for q in rows:
-                place, value = int(table.place[q]), float(table.value[q])
-                if abs(table.time[q] - begin) > SAME_TIME:
-                    continue
-                if table.kind[q] == ADD_STATE:
-                    added[place] = added.get(place, 0.0) + value
-                elif table.kind[q] == ADD_SLOT:
-                    slots[place] += value
-                else:
-                    assert table.kind[q] == SET_SLOT
-                    slots[place] = value
-            asked = [begin, *(float(t) for t in times if begin < t < end), end]
-            out.append((asked, slots[: len(self.lean.changing)].copy(), added))
-        return out
 
     def run(self, setting: Setting, count: int, threads: int = 1) -> FloatArray:
         """The output [patients, times]."""
@@ -208,7 +210,7 @@ class Diffrax:
         if (self.lean.table.kind == ADD_STATE).any():
             raise RuntimeError("boluses are not written for diffrax here")
         # everybody has the same course: inputs over time, [edges, inputs]
-        segments = RoadRunner._segments(self, 0)  # type: ignore[arg-type]
+        segments = pieces(self.case, self.lean, 0)
         self.edges = np.array([asked[0] for asked, _, _ in segments])
         self.inputs = np.array([inputs for _, inputs, _ in segments])
 
@@ -225,7 +227,7 @@ class Diffrax:
             return x**n / (k**n + x**n)
 
         m, moving = self.lean.model, len(self.lean.changing)
-        scope: dict[str, object] = {"np": jnp, "_hill": hill}
+        scope: dict[str, Any] = {"np": jnp, "_hill": hill}
         exec(numpy_source("rhs", m.rhs, m.y, m.p) + numpy_source("values", m.values, m.y, m.p), scope)
         rhs, values = scope["rhs"], scope["values"]
         edges, inputs, sizes = jnp.array(self.edges), jnp.array(self.inputs), jnp.array(m.sizes)
@@ -233,7 +235,7 @@ class Diffrax:
 
         def rate(t, y, held):
             now = inputs[jnp.clip(jnp.searchsorted(edges, t, side="right") - 1, 0, len(edges) - 1)]
-            return jnp.stack(rhs(y, jnp.concatenate([now, held])))  # type: ignore[operator]
+            return jnp.stack(rhs(y, jnp.concatenate([now, held])))
 
         def one(y, held, rtol, share):
             steps = dx.PIDController(rtol=rtol, atol=share * sizes)
@@ -242,7 +244,7 @@ class Diffrax:
                 dx.ODETerm(rate), dx.Kvaerno5(), 0.0, float(self.case.times[-1]), 0.001, y, held,
                 saveat=dx.SaveAt(ts=times), stepsize_controller=steps, max_steps=100_000,
             )  # fmt: skip
-            return jax.vmap(lambda y: values(y, jnp.concatenate([inputs[-1], held]))[0])(end.ys)  # type: ignore[operator]
+            return jax.vmap(lambda y: values(y, jnp.concatenate([inputs[-1], held]))[0])(end.ys)
 
         self.solve = jax.jit(jax.vmap(one, in_axes=(0, 0, None, None)))
         self.moving = moving

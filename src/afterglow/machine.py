@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterglow import compile as compiler
+from afterglow.compile.code import Code
 from afterglow.compile.numpy_code import numpy_function
 from afterglow.compile.program import Program
 from afterglow.compile.resting import still_slots, without_resting
-from afterglow.compile.vector import VectorCode, vector_code
+from afterglow.compile.vector import vector_code
 from afterglow.engine import native
 from afterglow.engine.actions import ADD_SLOT, SET_SLOT, Actions, Table
 from afterglow.engine.batch import Engine, Pause, Result
@@ -49,7 +50,7 @@ class PartResult(Result):
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """An engine for some of the states."""
 
     engine: Engine
@@ -70,7 +71,7 @@ class Machine:
         """`rtol` and `threads` as for `Engine`."""
         self.program, self.rtol, self.threads = program, rtol, threads
         self._still = np.array(still_slots(program), dtype=np.int64)
-        self._parts: dict[Moved, _Part] = {}
+        self._parts: dict[Moved, Part] = {}
         self._making = Lock()  # a part is made once, also when two threads ask for it
 
     def run(
@@ -106,14 +107,17 @@ class Machine:
         whole[list(self.part(pause.moved).live)] = live
         return whole
 
-    def part(self, moved: Moved) -> _Part:
+    def part(self, moved: Moved) -> Part:
         """The engine for a treatment that moves these slots and states."""
         with self._making:
             if moved not in self._parts:
-                code, live = self._code(moved)
-                sizes = [self.program.sizes[i] for i in live]
-                self._parts[moved] = _Part(Engine(code, sizes, self.rtol, self.threads), live)
+                self._parts[moved] = self.make(moved)
             return self._parts[moved]
+
+    def make(self, moved: Moved) -> Part:
+        """A new engine for them."""
+        code, live = self._code(moved)
+        return Part(Engine(code, [self.program.sizes[i] for i in live], self.rtol, self.threads), live)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Another process makes its own parts, or finds them in its store."""
@@ -130,7 +134,7 @@ class Machine:
         differ = (parameters[self._still] != usual).any(axis=1)
         return frozenset(slots | set(self._still[differ].tolist())), frozenset(states)
 
-    def _continued(self, start: PartPause, part: _Part) -> Pause:
+    def _continued(self, start: PartPause, part: Part) -> Pause:
         """States of the present part: those of the pause, and initial values where something newly moves."""
         before = self.part(start.moved).live
         if before == part.live:
@@ -139,12 +143,12 @@ class Machine:
         states[:, np.searchsorted(part.live, before)] = start.states
         return Pause(start.time, states, start.slots)
 
-    def _code(self, moved: Moved) -> tuple[VectorCode, tuple[int, ...]]:
+    def _code(self, moved: Moved) -> tuple[Code, tuple[int, ...]]:
         """Machine code of a part and its states; from the store of known parts where it can."""
         program = self.program
         key = hashlib.sha256(repr((self._identity, sorted(moved[0]), sorted(moved[1]))).encode()).hexdigest()[:32]
 
-        def emit() -> VectorCode:
+        def emit() -> Code:
             return vector_code(without_resting(program, *moved))
 
         known = native.recall(key)
@@ -155,7 +159,7 @@ class Machine:
         else:
             live = known.pop("live")
             names = {name: tuple(known.pop(name)) for name in ("names", "slot_names")}
-            code = VectorCode(emit=emit, key=key, **names, **known)
+            code = Code(emit=emit, key=key, **names, **known)
         return code, tuple(live)
 
     @cached_property

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from afterglow.compile.cuda import CudaCode, cuda_code
+from afterglow.compile.code import Code
+from afterglow.compile.cuda import cuda_code
 from afterglow.compile.program import Program
 from afterglow.compile.resting import without_resting
 from afterglow.engine.cuda import CudaEngine, Kernel, source
-from afterglow.machine import Machine, Moved, _Part
+from afterglow.machine import Machine, Moved, Part
 
 
 class CudaMachine(Machine):
@@ -19,16 +20,17 @@ class CudaMachine(Machine):
         super().__init__(program, rtol)
         self.build = build
 
-    def part(self, moved: Moved) -> _Part:
-        """The engine for a treatment that moves these slots and states."""
-        if moved not in self._parts:
-            code = self.cuda(moved)
-            live = tuple(self.program.state[name] for name in code.names)
-            sizes = [self.program.sizes[i] for i in live]
-            self._parts[moved] = _Part(CudaEngine(code, sizes, self.rtol, self.build), live)
-        return self._parts[moved]
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process builds its own kernels."""
+        return CudaMachine, (self.program, self.rtol, self.build)
 
-    def cuda(self, moved: Moved) -> CudaCode:
+    def make(self, moved: Moved) -> Part:
+        """A new engine for a treatment that moves these slots and states."""
+        code = self.cuda(moved)
+        live = tuple(self.program.state[name] for name in code.names)
+        return Part(CudaEngine(code, [self.program.sizes[i] for i in live], self.rtol, self.build), live)
+
+    def cuda(self, moved: Moved) -> Code:
         """CUDA C++ of the part that moves these slots and states."""
         return cuda_code(without_resting(self.program, *moved))
 

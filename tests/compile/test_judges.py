@@ -5,8 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from afterglow.compile.code import elimination
 from afterglow.compile.numpy_code import numpy_function, numpy_source
-from afterglow.compile.vector import LANES, elimination
+from afterglow.compile.vector import LANES
 from afterglow.lang import Symbol, differentiate, evaluate, exp, hill, log, maximum, minimum, sqrt, tanh, where
 from afterglow.lang.expr import const, mul
 from machine import Machine, bare_program

@@ -13,7 +13,7 @@ import pytest
 
 from afterglow.clinic.course import load_course
 from afterglow.errors import InputError
-from afterglow.interfaces import streaming
+from afterglow.interfaces import streaming, unfinished
 from afterglow.study import compare as study
 from afterglow.study.stream import Stream
 
@@ -29,9 +29,9 @@ def stream(block=32, **more):
 
 def run(out, block=32, *, force=False, resume=False, **more):
     made, settings = stream(block, **more)
-    if found := streaming.faults(out, settings, force=force, resume=resume):
+    if found := unfinished.faults(out, settings, force=force, resume=resume):
         raise InputError(found)
-    return streaming.run(made, out, "afterglow simulate", settings, force=force)
+    return streaming.run(made, out, "afterglow simulate", settings, resume=resume)
 
 
 class Stop(Exception):
@@ -94,7 +94,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_bytes(straight, tmp_path, mon
     out = tmp_path / "cut"
     interrupted(out, 2, monkeypatch)
     assert not out.exists()
-    with pytest.raises(InputError, match="2 blocks of it done"):
+    with pytest.raises(InputError, match="an interrupted run of 'cut' is there"):
         run(out)
     with pytest.raises(InputError, match="the interrupted run had 3, this one has 4"):
         run(out, resume=True, seed=4)
@@ -104,13 +104,25 @@ def test_an_interrupted_run_is_resumed_to_the_same_bytes(straight, tmp_path, mon
     run(out, resume=True)
     assert made == [2]
     assert bytes_of(out) == bytes_of(straight[0])
-    assert not streaming.partial(out).exists()
+    assert not unfinished.partial(out).exists()
 
 
 def test_force_begins_anew(straight, tmp_path, monkeypatch):
     out = tmp_path / "cut"
     interrupted(out, 1, monkeypatch)
     run(out, force=True)
+    assert bytes_of(out) == bytes_of(straight[0])
+
+
+def test_force_and_resume_together_lose_nothing(straight, tmp_path, monkeypatch):
+    """`--force` is about the earlier results; what the interrupted run has done is still worth something."""
+    out = tmp_path / "cut"
+    interrupted(out, 2, monkeypatch)
+    made = []
+    block = Stream._block
+    monkeypatch.setattr(Stream, "_block", lambda self, number: made.append(number) or block(self, number))
+    run(out, force=True, resume=True)
+    assert made == [2]
     assert bytes_of(out) == bytes_of(straight[0])
 
 

@@ -1,11 +1,10 @@
-"""The likelihood of rows with trial effects, against the multivariate normal written out; and its draws."""
+"""The likelihood of rows with trial effects, against the multivariate normal written out."""
 
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from afterglow import streams
-from afterglow.study.likelihood import Rows, log_likelihood, predictive
+from afterglow.study.likelihood import Rows, log_likelihood
 
 
 @pytest.fixture
@@ -32,23 +31,3 @@ def test_it_is_the_multivariate_normal(rows, tau):
             if mine.any():
                 expected = multivariate_normal(predicted[k, mine], cov).logpdf(rows.observed[mine])
             assert found[k, t] == pytest.approx(expected, abs=1e-9)
-
-
-def test_rows_of_a_trial_can_be_left_out(rows):
-    left = rows.without(0)
-    predicted = np.zeros((1, 7))
-    whole = log_likelihood(rows, predicted, np.array([0.2]), np.array([0.3]))
-    part = log_likelihood(left, predicted[:, rows.trial != 0], np.array([0.2]), np.array([0.3]))
-    assert part[0, 1:] == pytest.approx(whole[0, 1:])
-    assert part[0, 0] == pytest.approx(0.0)
-
-
-def test_draws_have_the_covariance_of_the_likelihood(rows):
-    points = 40_000
-    tau_u, tau_v = np.full(points, 0.5), np.full(points, 0.8)
-    drawn = predictive(rows, np.zeros((points, 7)), tau_u, tau_v, streams.generator(1, "test"))
-    same = rows.trial[:, None] == rows.trial
-    expected = np.diag(rows.se**2) + same * (
-        0.25 * np.outer(rows.by_u, rows.by_u) + 0.64 * np.outer(rows.by_v, rows.by_v)
-    )
-    assert np.cov(drawn.T) == pytest.approx(expected, abs=0.08)

@@ -21,7 +21,7 @@ class Linear:
         self.free = [Free(f"p{k}", 1.0, 0.5) for k in range(n)]
         self.low, self.high = np.full(n, -5.0), np.full(n, 5.0)
         self.weight = np.ones(len(observed))
-        self.rows = [SimpleNamespace(trial=f"t{k}", row=f"r{k}", role="fit") for k in range(len(observed))]
+        self.rows = [SimpleNamespace(trial=f"t{k}", row=f"r{k}") for k in range(len(observed))]
         self.calls = 0
 
     def predictions(self, x, own=(0.0, 0.0)):
@@ -114,3 +114,6 @@ def test_a_stopped_calibration_runs_nothing_twice(problem, tmp_path):
     again = study.calibrate(*arguments, file)
     assert np.array_equal(again.x, straight.x)
     assert 0 < problem.calls < needed - 40
+    problem.calls = 0
+    study.calibrate(*arguments, file)
+    assert problem.calls == 0  # the half line has spoiled no other

@@ -16,14 +16,12 @@ before a function: CUDA's words for NVRTC, `static` for a C++ compiler without a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from afterglow.compile.code import Code, laid_out
 from afterglow.compile.lower import spelled_out
-from afterglow.compile.program import Program, hoisted, tidy
+from afterglow.compile.program import Program
 from afterglow.compile.rodas import DENSE, GAMMA, A, C
-from afterglow.compile.vector import elimination
 from afterglow.errors import ModelError
 from afterglow.lang.expr import Expr
 
@@ -31,53 +29,32 @@ _P, _Y, _H = "const double *P, long long n", "const double *Y", "const double *H
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 
 
-@dataclass(frozen=True)
-class CudaCode:
-    """CUDA C++ of a program with the sizes of its work arrays (in doubles a patient). `names` are the states."""
-
-    text: str
-    key: str
-    hash: str
-    names: tuple[str, ...]
-    slot_names: tuple[str, ...]
-    states: int
-    slots: int
-    outputs: int
-    prepared: int
-    factors: int
-
-
-def cuda_code(program: Program) -> CudaCode:
+def cuda_code(program: Program) -> Code:
     """The program as CUDA C++; see the head of this file for the functions."""
-    fixed: set[Expr] = set(program.p)
-    jacobian = program.jacobian
-    pieces = tidy(spelled_out([*program.rhs, *jacobian.values(), *program.values]), fixed)
-    n, nj = len(program.rhs), len(jacobian)
-    rhs, jac, values = pieces[:n], pieces[n : n + nj], pieces[n + nj :]
-    once = hoisted(pieces, fixed)
-    sequence, pattern = elimination(n, jacobian)
-    rank = {k: r for r, k in enumerate(sequence)}
-    place = {ij: k for k, ij in enumerate(sorted(pattern, key=lambda t: (rank[t[0]], rank[t[1]])))}
-
+    laid, n = laid_out(program), len(program.rhs)
+    once, place = laid.once, laid.place
     slots = {id(s): f"P[{i} * n]" for i, s in enumerate(program.p)}
     known = {id(x): f"H[{i}]" for i, x in enumerate(once)} | {id(s): f"Y[{i}]" for i, s in enumerate(program.y)}
-    sizes = {"STATES": n, "SLOTS": len(program.p), "OUTPUTS": len(values), "PREPARED": len(once), "FACTORS": len(place)}
+    sizes = {
+        "STATES": n,
+        "SLOTS": len(program.p),
+        "OUTPUTS": len(laid.values),
+        "PREPARED": len(once),
+        "FACTORS": len(place),
+    }
     parts = [
         f"// equations {program.hash}",
         *(f"#define {name} {size}" for name, size in sizes.items()),
         _straight("init", f"{_P}, double *Y", slots, spelled_out(program.init), "Y"),
         _straight("prepare", f"{_P}, double *H", slots, once, "H"),
-        _straight("outputs", f"{_Y}, {_H}, double *O", known, values, "O"),
-        _straight("rhs", f"{_Y}, {_H}, double *F", known, rhs, "F"),
-        _factor(known, dict(zip(jacobian, jac, strict=True)), sequence, place),
-        _solve(sequence, place),
-        _step(max(n, len(program.model.states))),
+        _straight("outputs", f"{_Y}, {_H}, double *O", known, laid.values, "O"),
+        _straight("rhs", f"{_Y}, {_H}, double *F", known, laid.rhs, "F"),
+        _factor(known, laid.jacobian, laid.sequence, place),
+        _solve(laid.sequence, place),
+        _step(laid.counted),
         _dense(),
     ]
-    text = "\n".join(parts) + "\n"
-    key = hashlib.sha256(text.encode()).hexdigest()[:32]
-    names = program.states, program.slots
-    return CudaCode(text, key, program.hash, *names, n, len(program.p), len(values), len(once), len(place))
+    return laid.code("\n".join(parts) + "\n")
 
 
 class _Body:

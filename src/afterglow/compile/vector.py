@@ -15,94 +15,32 @@ The method and its numbers are in `rodas`.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Sequence
 
 from llvmlite import ir
 
+from afterglow.compile.code import Code, Layout, laid_out
 from afterglow.compile.lower import spelled_out
-from afterglow.compile.program import Program, hoisted, tidy
+from afterglow.compile.program import Program
 from afterglow.compile.rodas import DENSE, GAMMA, A, C
 from afterglow.compile.vector_body import F64, I64, LANES, VEC, Body, number
-from afterglow.errors import ModelError
 from afterglow.lang.expr import Expr, order
 
-__all__ = ["LANES", "VectorCode", "elimination", "vector_code"]
+__all__ = ["LANES", "vector_code"]
 
 
-@dataclass(frozen=True)
-class VectorCode:
-    """Machine code to be: its sizes (in rows of LANES doubles), and LLVM IR, written when it is asked for.
-
-    `key` names the machine code: the same key, the same code. `names` and `slot_names` are the states and slots.
-    """
-
-    emit: Callable[[], VectorCode] | str
-    key: str
-    hash: str
-    names: tuple[str, ...]
-    slot_names: tuple[str, ...]
-    states: int
-    slots: int
-    outputs: int
-    prepared: int
-    factors: int
-
-    @property
-    def text(self) -> str:
-        """LLVM IR."""
-        return self.emit if isinstance(self.emit, str) else self.emit().text
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return VectorCode, (self.text, *(getattr(self, f.name) for f in fields(self)[1:]))
-
-    def measures(self) -> dict[str, Any]:
-        """All but the code itself, as plain data."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("emit", "key")}
-
-
-def elimination(n: int, entries: Iterable[tuple[int, int]]) -> tuple[list[int], set[tuple[int, int]]]:
-    """Minimum-degree elimination order of a sparse matrix and its pattern with fill-in."""
-    pattern = set(entries) | {(i, i) for i in range(n)}
-    rows = {i: {j for a, j in pattern if a == i} for i in range(n)}
-    columns = {j: {i for i, a in pattern if a == j} for j in range(n)}
-    rest, sequence = set(range(n)), []
-    while rest:
-        k = min(rest, key=lambda q: ((len(columns[q] & rest) - 1) * (len(rows[q] & rest) - 1), q))
-        rest.discard(k)
-        sequence.append(k)
-        for i in columns[k] & rest:
-            for j in rows[k] & rest:
-                rows[i].add(j)
-                columns[j].add(i)
-    return sequence, {(i, j) for i in range(n) for j in rows[i]}
-
-
-def vector_code(program: Program) -> VectorCode:
+def vector_code(program: Program) -> Code:
     """The program as LLVM IR, for any processor; see the head of this file for the functions."""
-    fixed: set[Expr] = set(program.p)
-    jacobian = program.jacobian
-    pieces = tidy(spelled_out([*program.rhs, *jacobian.values(), *program.values]), fixed)
-    n, nj = len(program.rhs), len(jacobian)
-    if n == 0:
-        raise ModelError("a model without states cannot be stepped: give it one")
-    rhs, jac, values = pieces[:n], pieces[n : n + nj], pieces[n + nj :]
-    once = hoisted(pieces, fixed)
-    sequence, pattern = elimination(n, jacobian)
+    laid, n = laid_out(program), len(program.rhs)
     module = ir.Module("afterglow")
-    _write_parameters(module, program, once)
-    _write_outputs(module, program, once, values)
-    rhs_f = _write_rhs(module, program, once, rhs)
-    place = _write_factor(module, program, once, rhs, dict(zip(jacobian, jac, strict=True)), sequence, pattern)
-    solve_f = _write_solve(module, sequence, place)
-    _write_step(module, n, max(n, len(program.model.states)), rhs_f, module.get_global("factor"), solve_f)
+    _write_parameters(module, program, laid.once)
+    _write_outputs(module, program, laid.once, laid.values)
+    rhs = _write_rhs(module, program, laid.once, laid.rhs)
+    factor = _write_factor(module, laid)
+    solve = _write_solve(module, laid.sequence, laid.place)
+    _write_step(module, n, laid.counted, rhs, factor, solve)
     _write_dense(module, n)
-    text = str(module)
-    key = hashlib.sha256(text.encode()).hexdigest()[:32]
-    sizes = n, len(program.p), len(values), len(once), len(place)
-    return VectorCode(text, key, program.hash, program.states, program.slots, *sizes)
+    return laid.code(str(module))
 
 
 def _bind(body: Body, program: Program, once: Sequence[Expr], used: Sequence[Expr]) -> None:
@@ -145,23 +83,15 @@ def _write_rhs(module: ir.Module, program: Program, once: Sequence[Expr], rhs: S
     return body.function
 
 
-def _write_factor(
-    module: ir.Module,
-    program: Program,
-    once: Sequence[Expr],
-    rhs: Sequence[Expr],
-    jacobian: dict[tuple[int, int], Expr],
-    sequence: Sequence[int],
-    pattern: set[tuple[int, int]],
-) -> dict[tuple[int, int], int]:
-    """F <- rhs(Y), W <- sparse LU of (g I - J), diagonal stored inverted. Returns where each entry lies.
+def _write_factor(module: ir.Module, laid: Layout) -> ir.Function:
+    """F <- rhs(Y), W <- sparse LU of (g I - J), diagonal stored inverted.
 
     Right-hand side and Jacobian at one point share most of their parts.
     """
+    rhs, jacobian, sequence, place = laid.rhs, laid.jacobian, laid.sequence, laid.place
     body = Body(module, "factor", ["Y", "H", "g", "W", "F"])
-    _bind(body, program, once, [*jacobian.values(), *rhs])
+    _bind(body, laid.program, laid.once, [*jacobian.values(), *rhs])
     rank = {k: r for r, k in enumerate(sequence)}
-    place = {ij: n for n, ij in enumerate(sorted(pattern, key=lambda t: (rank[t[0]], rank[t[1]])))}
     g = body.spread("g")
     for i, v in enumerate(body.write(rhs)):
         body.store(v, "F", i)
@@ -186,7 +116,7 @@ def _write_factor(
     for ij, n in place.items():
         body.store(w.get(ij, number(0.0)), "W", n)
     body.close()
-    return place
+    return body.function
 
 
 def _write_solve(module: ir.Module, sequence: Sequence[int], place: dict[tuple[int, int], int]) -> ir.Function:

@@ -142,11 +142,11 @@ def _solve_linear(
     part: Part, asked: list[Asked], matrix: FloatArray, rows: IntArray, x: FloatArray, status: IntArray
 ) -> None:
     """Add the closed forms to x [part, ...]; people whose matrix has the same zeros go together."""
-    groups: dict[tuple[object, ...], list[int]] = {}
+    groups: dict[tuple[int, bool, bytes], list[int]] = {}
     for k, a in enumerate(asked):
         groups.setdefault((a.into, a.amount == 0, (matrix[k] != 0).tobytes()), []).append(k)
     for (into, endless, _), members in groups.items():
-        k, local = np.array(members), list(part.states).index(into)  # type: ignore[arg-type]
+        k, local = np.array(members), list(part.states).index(into)
         one = [asked[j] for j in members]
         if endless:
             above, leaves = linear.endless_infusions(matrix[k], local, np.array([a.rate for a in one]))

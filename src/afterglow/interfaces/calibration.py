@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from afterglow.errors import Fault, InputError
-from afterglow.interfaces import output, streaming
+from afterglow.interfaces import output, unfinished
 from afterglow.study import calibrate as least_squares
 from afterglow.study import posterior as study
 
@@ -44,9 +44,9 @@ def run(
     plan = study.QUICK if quick else replace(study.Plan(), patients=patients)
     asked = {"patients": plan.patients, "seed": seed, "rounds": rounds, "variant": variant, "quick": quick}
     settings = {**asked, "rows_version": least_squares.fit_version(), "model_sha256": output.model_hash()}
-    if found := streaming.faults(out, settings, force=force, resume=resume):
+    if found := unfinished.faults(out, settings, force=force, resume=resume):
         raise InputError(found)
-    work = streaming.begin(out, settings, force=force)
+    work = unfinished.begin(out, settings, resume=resume)
     first = _start(work / "start.json", command, plan.patients, seed, variant, rounds, progress)
     problem = least_squares.Problem(plan.patients, seed, variant)
     posterior = study.calibrate(
@@ -77,6 +77,5 @@ def _start(
     fit = least_squares.fit(patients, seed, variant, rounds, progress=progress)
     record = least_squares.as_record(fit, command)
     kept = {"x": fit.x.tolist(), "covariance": fit.covariance.tolist(), "record": record}
-    output.write_json(file.with_suffix(".new"), kept)
-    file.with_suffix(".new").replace(file)
+    unfinished.write_whole(file, kept)
     return kept

@@ -302,7 +302,7 @@ def _stream(
 ) -> None:
     """A run whose tables do not fit into memory: Parquet files, written block by block."""
     from afterglow.errors import Fault, InputError
-    from afterglow.interfaces import streaming, terminal
+    from afterglow.interfaces import streaming, terminal, unfinished
     from afterglow.study import compare as study
 
     asked = {name: value for name, value in options.items() if name != "device"}
@@ -318,12 +318,12 @@ def _stream(
     scales = tuple(dict.fromkeys(("MADRS", *asked.pop("scales"))))
     run = Stream(checked.courses, **asked, scales=scales)
     settings = streaming.settings(checked.courses, {**asked, "scales": list(scales)}, run.block)
-    if found := streaming.faults(place, settings, force=force, resume=resume):
+    if found := unfinished.faults(place, settings, force=force, resume=resume):
         raise InputError(found)
     warnings = [str(line) for one in checked.courses for line in one.warnings()]
     with terminal.progress(lines=True) as tell:
         command = _command(verb, courses, options)
-        tables = streaming.run(run, place, command, settings, force=force, warnings=warnings, progress=tell)
+        tables = streaming.run(run, place, command, settings, resume=resume, warnings=warnings, progress=tell)
     terminal.show_table(streaming.summary(tables), f"{asked['patients']:,} virtual patients, 90 % intervals of chance")
     terminal.show_notice(warnings)
     typer.echo(f"Results: {place}")

@@ -1,8 +1,7 @@
 """Result folders of populations that do not fit into memory: written block by block, and resumed after a stop.
 
-Beside the place of the results stands `.NAME.partial` while the run lasts: its settings, and for each block that is
-done two Parquet parts and its sums. Every file appears under its name only when it is whole, the sums last, so a block
-either counts or is simulated again. At the end the parts become the row groups of `patients.parquet` and
+While the run lasts (`unfinished`), each block that is done has two Parquet parts and its sums on disk. Every file
+appears under its name only when it is whole, the sums last, so a block either counts or is simulated again. At the end the parts become the row groups of `patients.parquet` and
 `scores.parquet`; the same bytes come out however often the run was interrupted.
 """
 
@@ -16,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from afterglow.errors import Fault, InputError
-from afterglow.interfaces import output
+from afterglow.interfaces import output, unfinished
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,39 +25,7 @@ if TYPE_CHECKING:
 
 STREAM_FROM = 20_000  # patients; more of them are streamed
 PARTS = ("patients", "scores")
-CHANGE = ("change", 1, "MADRS change")
-
-
-def partial(out: Path) -> Path:
-    """Where an unfinished run of `out` is kept."""
-    return out.absolute().with_name(f".{out.name}.partial")
-
-
-def faults(out: Path, settings: Mapping[str, Any], *, force: bool, resume: bool) -> list[Fault]:
-    """What speaks against beginning, or going on with, this run in this place."""
-    try:
-        output.check_free(out, force=force)
-    except InputError as error:
-        return error.faults
-    work = partial(out)
-    if not work.exists():
-        remedy = "leave --resume out to begin a run"
-        return [Fault("--resume", f"there is no interrupted run of '{out.name}'", remedy)] if resume else []
-    if force:
-        return []
-    done = len(list(work.glob("sums-*.json")))
-    if not resume:
-        remedy = "add --resume to go on with it, or --force to begin anew"
-        much = f", {done} blocks of it done" if done else ""
-        return [Fault("--out", f"an interrupted run of '{out.name}' is there{much}", remedy)]
-    before = json.loads((work / "settings.json").read_text(encoding="utf-8"))
-    now = json.loads(json.dumps(settings))
-    remedy = "repeat the command of that run, or begin anew with --force"
-    return [
-        Fault(f"--{name}", f"the interrupted run had {before.get(name)!r}, this one has {value!r}", remedy)
-        for name, value in now.items()
-        if before.get(name) != value
-    ]
+SHOWN = (("response", 100, "response, %"), ("remission", 100, "remission, %"), ("change", 1, "MADRS change"))
 
 
 def settings(courses: Sequence[Course], asked: Mapping[str, Any], block: int) -> dict[str, Any]:
@@ -68,31 +34,21 @@ def settings(courses: Sequence[Course], asked: Mapping[str, Any], block: int) ->
     return {"courses": hashes, **asked, "block": block, "model_sha256": output.model_hash()}
 
 
-def begin(out: Path, asked: Mapping[str, Any], *, force: bool) -> Path:
-    """The folder of an unfinished run, made or, if it is there and not to be replaced, found again."""
-    work = partial(out)
-    if force and work.exists():
-        shutil.rmtree(work)
-    work.mkdir(parents=True, exist_ok=True)
-    output.write_json(work / "settings.json", asked)
-    return work
-
-
 def run(
     study: Stream,
     out: Path,
     command: str,
     asked: Mapping[str, Any],
     *,
-    force: bool,
+    resume: bool,
     warnings: Sequence[str] = (),
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Simulate what is missing, then put the result folder together; returns the tables over all patients.
 
-    Call `faults` first. `asked` are the settings as made by `settings`.
+    Call `unfinished.faults` first. `asked` are the settings as made by `settings`.
     """
-    work = begin(out, asked, force=force)
+    work = unfinished.begin(out, asked, resume=resume)
     done = [int(path.stem.split("-")[1]) for path in work.glob("sums-*.json")]
     if progress and done:
         progress(f"resumed, {len(done)} of {study.blocks} blocks were done", len(done) / study.blocks)
@@ -130,13 +86,9 @@ def summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             key = (arm, time, "MADRS")
             one = arms.loc[key]
             row = {"arm": arm, "visit": one["visit"], "n": int(one["n"])}
-            for what in ("response", "remission"):
-                row[f"{what}, %"] = "{:.1f} ({:.1f} to {:.1f})".format(
-                    *(100 * one[f"{what}{end}"] for end in ("", "_lo90", "_hi90"))
-                )
-            row["MADRS change"] = "{:.2f} ({:.2f} to {:.2f})".format(
-                *(one[f"change{e}"] for e in ("", "_lo90", "_hi90"))
-            )
+            for what, factor, name in SHOWN:
+                value, low, high = (factor * one[f"{what}{end}"] for end in ("", "_lo90", "_hi90"))
+                row[name] = f"{value:.1f} ({low:.1f} to {high:.1f})"
             found = contrasts.loc[key, ["difference", "lo90", "hi90"]] if key in contrasts.index else None
             row["minus control"] = "" if found is None else "{:.1f} ({:.1f} to {:.1f})".format(*found)
             rows.append(row)
@@ -152,12 +104,8 @@ def _keep(work: Path, block: Block) -> None:
         path = work / f"{name}-{block.number:06d}.parquet"
         pq.write_table(output.with_units(table), path.with_suffix(".new"), compression="zstd")
         path.with_suffix(".new").replace(path)
-    path = work / f"sums-{block.number:06d}.json"
-    output.write_json(
-        path.with_suffix(".new"),
-        {"sums": {key: rows.tolist() for key, rows in block.sums.items()}, "failures": block.failures},
-    )
-    path.with_suffix(".new").replace(path)
+    sums = {key: rows.tolist() for key, rows in block.sums.items()}
+    unfinished.write_whole(work / f"sums-{block.number:06d}.json", {"sums": sums, "failures": block.failures})
 
 
 def _join(parts: Sequence[Path], whole: Path) -> None:

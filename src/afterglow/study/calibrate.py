@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afterglow.data import fit_rows, fit_version, read_yaml, trial, trials
+from afterglow.data import fit_rows, fit_version, read_yaml, trial
 from afterglow.data.fit_schema import FitRow
 from afterglow.data.outcome_schema import MEASURES
 from afterglow.lang import FlatModel
@@ -78,19 +78,6 @@ def free_parameters(model: FlatModel, variant: str | None = None) -> list[Free]:
     return found + [Free(f"measurement.{n}", e["start"], e["prior_sd"]) for n, e in declared["measurement"].items()]
 
 
-def _every_row() -> list[FitRow]:
-    """Every published number of the simulated trials; those in no list have the role "check" and full weight."""
-    listed = {(r.trial, r.row): r for r in fit_rows()}
-    found = []
-    for t in trials().values():
-        for row in t.answered() if t.simulate is not None else ():
-            plain = FitRow(
-                trial=t.id, row=row.key, role="check", layer="drug", weight=1.0, why="", cohort=t.cohort, outcome=row
-            )
-            found.append(listed.get((t.id, row.key), plain))
-    return found
-
-
 def noise_of(values: Mapping[str, float]) -> Noise:
     """Measurement parameters among fitted values."""
     rater = read_yaml("fit/free.yaml")["fixed"]["rater_sd"]["value"]
@@ -109,11 +96,10 @@ def standard_error(row: FitRow) -> float | None:
 
 
 class Problem:
-    """Published rows as a function of log ratios to the start."""
+    """The rows to fit as a function of log ratios to the start."""
 
-    def __init__(self, patients: int, seed: int, variant: str | None = None, everything: bool = False) -> None:
-        """The rows to fit, or with `everything` every published number that the model speaks of."""
-        rows = _every_row() if everything else [r for r in fit_rows() if r.role == "fit" and standard_error(r)]
+    def __init__(self, patients: int, seed: int, variant: str | None = None) -> None:
+        rows = [r for r in fit_rows() if r.role == "fit" and standard_error(r) is not None]
         names = dict.fromkeys(r.trial for r in rows)
         pairs = [(r.trial, r.outcome) for r in rows]
         self.laboratory = Laboratory([trial(n) for n in names], patients, seed, variant, pairs)

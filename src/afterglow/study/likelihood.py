@@ -16,8 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from afterglow.streams import Generator
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -38,11 +36,6 @@ class Rows:
     trial: IntArray
     by_u: FloatArray
     by_v: FloatArray
-
-    def without(self, trial: int) -> Rows:
-        """All but one trial's rows."""
-        keep = self.trial != trial
-        return Rows(self.observed[keep], self.se[keep], self.trial[keep], self.by_u[keep], self.by_v[keep])
 
 
 def log_likelihood(
@@ -71,11 +64,3 @@ def log_likelihood(
     gain = (m22 * x**2 - 2 * m12 * x * y + m11 * y**2) / det
     constant = (np.log(2 * np.pi * variance)) @ member
     return -0.5 * (rr - gain + np.log(det) + constant)
-
-
-def predictive(rows: Rows, predicted: FloatArray, tau_u: FloatArray, tau_v: FloatArray, rng: Generator) -> FloatArray:
-    """What trials like these would have published: one draw a point, [points, rows]."""
-    points, trials = len(predicted), int(rows.trial.max()) + 1
-    u, v = (np.atleast_1d(tau)[:, None] * rng.standard_normal((points, trials)) for tau in (tau_u, tau_v))
-    moved = u[:, rows.trial] * rows.by_u + v[:, rows.trial] * rows.by_v
-    return predicted + moved + rows.se * rng.standard_normal(predicted.shape)

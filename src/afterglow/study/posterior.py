@@ -7,8 +7,8 @@
     5. the last draws are run through the model itself, weighted by how much the emulator misjudged them, and resampled
 
 The emulator makes the sampler's 10^5 questions cheap; step 5 makes sure that nothing of it is left in the answer. emcee
-was chosen of emcee, nautilus and pocoMC because a vectorised likelihood on an emulator needs no adaptive proposal: 96
-walkers with differential-evolution moves mix within about 60 steps in 21 dimensions (Foreman-Mackey D et al. (2013)
+was taken (nautilus and pocoMC were not measured) because a vectorised likelihood on an emulator needs no adaptive
+proposal: 96 walkers with differential-evolution moves mix within about 60 steps in 21 dimensions (Foreman-Mackey D et al. (2013)
 PASP 125:306; ter Braak CJF, Vrugt JA (2008) Stat Comput 18:435).
 """
 
@@ -56,18 +56,16 @@ class Posterior:
     """Draws of the free parameters (log ratios to their start) and of the spread between trials.
 
     Attributes:
-        x: [draws, parameters]; tau: [draws, 2]; predicted: [draws, rows], by the model itself.
-        emulator, fitted: the last emulator, of all rows, and which of the rows were fitted.
+        x: [draws, parameters]; tau: [draws, 2].
+        emulator: the last one.
         effective: effective number of the draws before resampling.
     """
 
     problem: Problem
     rows: Rows
-    fitted: NDArray[np.bool_]
     emulator: Emulator
     x: FloatArray
     tau: FloatArray
-    predicted: FloatArray
     effective: float
 
     def tau_summary(self) -> dict[str, list[float]]:
@@ -77,14 +75,13 @@ class Posterior:
 
 
 def sample(
-    rows: Rows, emulator: Emulator, columns: NDArray[np.intp], problem: Problem, seed: int, steps: int = STEPS
+    rows: Rows, emulator: Emulator, problem: Problem, seed: int, steps: int = STEPS
 ) -> tuple[FloatArray, FloatArray]:
     """Posterior draws on the emulator: x [draws, parameters] and tau [draws, 2].
 
     Args:
         rows: the rows that speak.
-        emulator: of these and perhaps other rows.
-        columns: which of the emulator's rows they are.
+        emulator: of these rows.
         problem: for priors and bounds.
         seed: of the sampler.
         steps: of each walker.
@@ -99,7 +96,7 @@ def sample(
         x, tau = points[:, :n], np.exp(points[:, n:])
         inside = ((x >= low) & (x <= high)).all(1) & (np.abs(x - emulator.centre) <= 5 * emulator.scale).all(1)
         before = -0.5 * ((x / prior) ** 2).sum(1) - 0.5 * ((tau / TAU_PRIOR) ** 2).sum(1) + points[:, n:].sum(1)
-        given = log_likelihood(rows, emulator(x)[:, columns], tau[:, 0], tau[:, 1], emulator.error[columns])
+        given = log_likelihood(rows, emulator(x), tau[:, 0], tau[:, 1], emulator.error)
         total = before + given.sum(1)
         return np.where(inside & np.isfinite(total), total, -np.inf)
 
@@ -122,8 +119,11 @@ class Evaluations:
     def __init__(self, problem: Problem, file: Path | None, progress: Callable[[str], None]) -> None:
         self.problem, self.file, self.progress = problem, file, progress
         self.known: dict[str, list[float]] = {}
-        lines = file.read_text(encoding="utf-8").splitlines() if file is not None and file.exists() else []
-        for line in lines:
+        text = file.read_text(encoding="utf-8") if file is not None and file.exists() else ""
+        if file is not None and text and not text.endswith("\n"):
+            with file.open("a", encoding="utf-8") as f:
+                f.write("\n")  # the next line must not join one that was cut short
+        for line in text.splitlines():
             try:
                 one = json.loads(line)
             except ValueError:
@@ -161,11 +161,6 @@ def trial_rows(problem: Problem, runs: Evaluations, centre: FloatArray) -> Rows:
     return Rows(problem.observed, problem.se / problem.weight, trial, by_u, by_v)
 
 
-def some(rows: Rows, keep: NDArray[np.bool_]) -> Rows:
-    """Only these rows; trials keep their numbers."""
-    return Rows(rows.observed[keep], rows.se[keep], rows.trial[keep], rows.by_u[keep], rows.by_v[keep])
-
-
 def calibrate(
     centre: FloatArray,
     covariance: FloatArray,
@@ -179,7 +174,7 @@ def calibrate(
 
     Args:
         centre, covariance: of that fit, log ratios of the free parameters to their start.
-        problem: the rows; those with role "fit" are fitted, others are predicted beside them.
+        problem: the rows to fit, and the priors.
         plan: how much work.
         seed: of design and sampler.
         file: where the runs of the model are kept, to go on from after a stop.
@@ -189,10 +184,6 @@ def calibrate(
     from scipy.stats import qmc
 
     runs = Evaluations(problem, file, progress)
-    fitted = np.array(
-        [r.role == "fit" and bool(np.isfinite(se)) for r, se in zip(problem.rows, problem.se, strict=True)]
-    )
-    columns = np.flatnonzero(fitted)
     root = np.linalg.cholesky(covariance + 1e-6 * np.eye(len(centre)))
     rows = trial_rows(problem, runs, centre)
     x_all, y_all = [], []
@@ -210,26 +201,17 @@ def calibrate(
         x_all.append(design)
         y_all.append(runs(design, f"round {k + 1}"))
         y = np.vstack(y_all)
-        spoken = np.isfinite(y[:, columns]).all(1)  # where the model has no answer for a fitted row, the point is lost
-        emulator = emulate(np.vstack(x_all)[spoken], _filled(y[spoken]))
-        x, tau = sample(some(rows, fitted), emulator, columns, problem, seed + k, plan.steps)
+        spoken = np.isfinite(y).all(1)  # where the model has no answer for a row, the point is lost
+        emulator = emulate(np.vstack(x_all)[spoken], y[spoken])
+        x, tau = sample(rows, emulator, problem, seed + k, plan.steps)
     assert emulator is not None
     chosen = streams.generator(seed, "calibrate/last").choice(len(x), plan.draws, replace=False)
     x, tau = x[chosen], tau[chosen]
     predicted = runs(x, "last draws")
-    weight = _correction(
-        some(rows, fitted), predicted[:, columns], emulator(x)[:, columns], tau, emulator.error[columns]
-    )
+    weight = _correction(rows, predicted, emulator(x), tau, emulator.error)
     effective = float(1 / (weight**2).sum())
     kept = _resampled(weight, plan.keep, streams.generator(seed, "calibrate/resample"))
-    return Posterior(problem, rows, fitted, emulator, x[kept], tau[kept], predicted[kept], effective)
-
-
-def _filled(y: FloatArray) -> FloatArray:
-    """Rows that were not fitted may have no prediction at some points; their mean stands in."""
-    known = np.isfinite(y)
-    mean = np.where(known, y, 0.0).sum(0) / np.maximum(known.sum(0), 1)
-    return np.where(known, y, mean)
+    return Posterior(problem, rows, emulator, x[kept], tau[kept], effective)
 
 
 def _correction(rows: Rows, model: FloatArray, emulated: FloatArray, tau: FloatArray, error: FloatArray) -> FloatArray:
@@ -251,22 +233,20 @@ def _resampled(weight: FloatArray, count: int, rng: streams.Generator) -> NDArra
 
 
 def tables(posterior: Posterior) -> dict[str, pd.DataFrame]:
-    """`posterior` (a row a draw), `identifiability` and `emulator` (how well each fitted row is emulated)."""
+    """`posterior` (a row a draw), `identifiability` and `emulator` (how well each row is emulated)."""
     import pandas as pd
 
     problem = posterior.problem
     start = np.array([f.start for f in problem.free])
     draws = pd.DataFrame(start * np.exp(posterior.x), columns=pd.Index([f.name for f in problem.free]))
     draws[["tau_u", "tau_v"]] = posterior.tau
-    rows = [r for r, used in zip(problem.rows, posterior.fitted, strict=True) if used]
-    at = posterior.fitted
     emulated = {
-        "trial": [r.trial for r in rows],
-        "row": [r.row for r in rows],
-        "error_over_se": posterior.emulator.error[at] / posterior.rows.se[at],
-        "explained": posterior.emulator.explained[at],
-        "by_u": posterior.rows.by_u[at],
-        "by_v": posterior.rows.by_v[at],
+        "trial": [r.trial for r in problem.rows],
+        "row": [r.row for r in problem.rows],
+        "error_over_se": posterior.emulator.error / posterior.rows.se,
+        "explained": posterior.emulator.explained,
+        "by_u": posterior.rows.by_u,
+        "by_v": posterior.rows.by_v,
     }
     return {
         "posterior": draws,
