@@ -138,14 +138,8 @@ class Engine:
             first_step: first step after an action (h).
             max_steps: steps before a patient is given up.
         """
-        times = np.ascontiguousarray(times, dtype=float)
-        if times.ndim != 1 or (np.diff(times) < 0).any() or not np.isfinite(times).all():
-            raise EngineError("times must be a sorted list of finite numbers")
+        times, t0, t1 = self._span(times, start, t0, until)
         slots, states, n = self._begin(parameters, start)
-        t0 = start.time if start else t0
-        t1 = float(times[-1] if until is None else until)
-        if t1 < t0:
-            raise EngineError(f"cannot run backwards from {t0} h to {t1} h")
         groups = slots.shape[0]
         table = actions.table(n) if isinstance(actions, Actions) else actions
         self._check(table, n, outputs)
@@ -179,6 +173,20 @@ class Engine:
             out[i, (times > failed_at[i]) | ((times >= t0) & (t0 >= failed_at[i]))] = np.nan
         end = Pause(t1, states, slots)
         return Result(out[:n], status[:n], failed_at[:n], steps[:n], end, failed_in[:n], c.names, c.slot_names)
+
+    @staticmethod
+    def _span(
+        times: FloatArray, start: Pause | None, t0: float, until: float | None
+    ) -> tuple[FloatArray, float, float]:
+        """Times to look at, and from when to when."""
+        times = np.ascontiguousarray(times, dtype=float)
+        if times.ndim != 1 or (np.diff(times) < 0).any() or not np.isfinite(times).all():
+            raise EngineError("times must be a sorted list of finite numbers")
+        t0 = start.time if start else t0
+        t1 = float(times[-1] if until is None else until)
+        if t1 < t0:
+            raise EngineError(f"cannot run backwards from {t0} h to {t1} h")
+        return times, t0, t1
 
     def _check(self, table: Table, n: int, outputs: Sequence[int]) -> None:
         """The machine code trusts these numbers."""

@@ -99,15 +99,9 @@ class CudaEngine(Engine):
         max_steps: int = 1_000_000,
     ) -> Result:
         """Simulate every patient; arguments as in `batch.Engine.run`."""
-        times = np.ascontiguousarray(times, dtype=float)
-        if times.ndim != 1 or (np.diff(times) < 0).any() or not np.isfinite(times).all():
-            raise EngineError("times must be a sorted list of finite numbers")
+        times, t0, t1 = self._span(times, start, t0, until)
         slots, states = self._rows(parameters, start)
         n = slots.shape[1]
-        t0 = start.time if start else t0
-        t1 = float(times[-1] if until is None else until)
-        if t1 < t0:
-            raise EngineError(f"cannot run backwards from {t0} h to {t1} h")
         table = actions.table(n) if isinstance(actions, Actions) else actions
         self._check(table, n, outputs)
         wanted = np.asarray(outputs, dtype=np.int64)

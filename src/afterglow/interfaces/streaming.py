@@ -1,8 +1,9 @@
 """Result folders of populations that do not fit into memory: written block by block, and resumed after a stop.
 
 While the run lasts (`unfinished`), each block that is done has two Parquet parts and its sums on disk. Every file
-appears under its name only when it is whole, the sums last, so a block either counts or is simulated again. At the end the parts become the row groups of `patients.parquet` and
-`scores.parquet`; the same bytes come out however often the run was interrupted.
+appears under its name only when it is whole, the sums last, so a block either counts or is simulated again. At the end
+the parts become the row groups of `patients.parquet` and `scores.parquet`; the same bytes come out however often the
+run was interrupted.
 """
 
 from __future__ import annotations

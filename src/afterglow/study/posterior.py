@@ -8,8 +8,9 @@
 
 The emulator makes the sampler's 10^5 questions cheap; step 5 makes sure that nothing of it is left in the answer. emcee
 was taken (nautilus and pocoMC were not measured) because a vectorised likelihood on an emulator needs no adaptive
-proposal: 96 walkers with differential-evolution moves mix within about 60 steps in 21 dimensions (Foreman-Mackey D et al. (2013)
-PASP 125:306; ter Braak CJF, Vrugt JA (2008) Stat Comput 18:435).
+proposal: 96 walkers with differential-evolution moves mix within about 60 steps in 21 dimensions.
+
+Sources: Foreman-Mackey D et al. (2013) PASP 125:306; ter Braak CJF, Vrugt JA (2008) Stat Comput 18:435.
 """
 
 from __future__ import annotations
