@@ -1,7 +1,7 @@
 # Uses the environment of the README; another one: make check BIN=path/to/bin
 BIN ?= .venv/bin
 
-.PHONY: check test bench fit
+.PHONY: check test bench fit validation recovery rivals contrary
 
 check:  ## style, types, import contracts, quick tests
 	$(BIN)/ruff check
@@ -16,5 +16,17 @@ test:  ## all tests
 bench:  ## time per patient against SciPy and libRoadRunner, quick
 	$(BIN)/python bench/run.py --quick
 
-fit:  ## repeat the shipped fit; the result goes to a folder of its own
+fit:  ## repeat the shipped calibration; the result goes to a folder of its own
 	$(BIN)/afterglow calibrate --seed 1 --out fit-again
+
+validation:  ## remake docs/validation: published against predicted, seen and unseen, with pictures
+	$(BIN)/python bench/validation.py
+
+recovery:  ## known parameters from made-up trials
+	$(BIN)/python bench/recovery.py
+
+rivals:  ## rival mechanisms refitted and scored
+	$(BIN)/python bench/rivals.py
+
+contrary:  ## what speaks against the simple story, against the shipped model
+	$(BIN)/python -m afterglow.study.contrary > docs/contrary_evidence.md

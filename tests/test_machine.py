@@ -12,12 +12,13 @@ from afterglow.clinic.course import load_course
 from afterglow.compile.program import program
 from afterglow.compile.resting import still_slots, without_resting
 from afterglow.compile.vector import vector_code
+from afterglow.compiled import compiled
 from afterglow.engine import native
 from afterglow.engine.actions import Actions
 from afterglow.engine.batch import Engine
 from afterglow.lang import Model
 from afterglow.machine import Machine
-from afterglow.simulate import Arm, compiled
+from afterglow.simulate import Arm
 from toys import Stiff, TwoCompartments, toy
 
 COURSES = ["iv-induction", "nasal-esketamine", "ssri", "benzodiazepine", "iv-psychotherapy", "usual-care"]

@@ -98,6 +98,47 @@ def test_spread_of_parameters_is_the_declared_one():
             assert ((x > 0) & (x < 1)).all(), name
 
 
+def logit(p):
+    return np.log(p / (1 - p))
+
+
+@pytest.mark.parametrize(("name", "shown"), [("expectancy.care", np.log), ("psychotherapy.first_alliance", logit)])
+def test_another_omega_is_the_same_luck_times_a_factor(name, shown):
+    arm = Arm(load_course("iv-single"), patients=64, weeks=1, seed=5)
+    row, size = arm.model.program.slot[name], arm.model.etas[name][1].size
+    typical = arm.model.program.defaults[row]
+    plain, wide = arm.parameters(), arm.parameters({f"omega.{name}": 1.7 * size})
+    away = shown(plain[row]) - shown(typical)
+    assert away.std() > 0.5 * size
+    assert shown(wide[row]) - shown(typical) == pytest.approx(1.7 * away)
+    assert np.array_equal(np.delete(wide, row, axis=0), np.delete(plain, row, axis=0))
+    assert np.array_equal(arm.parameters({f"omega.{name}": size}), plain)
+    assert arm.parameters({f"omega.{name}": 0.0})[row] == pytest.approx(np.full(64, typical))
+    moved = arm.parameters({name: 0.9 * typical, f"omega.{name}": 1.7 * size})[row]
+    assert shown(moved) - shown(0.9 * typical) == pytest.approx(1.7 * away)
+
+
+def test_a_wider_spread_of_people_is_a_wider_spread_of_scores():
+    def spread(omega):
+        arm = Arm(load_course("iv-single"), patients=64, weeks=1, seed=5, outputs=["mood.madrs"])
+        return arm.run({"omega.expectancy.care": omega}).values["mood.madrs"][:, -1].std()
+
+    assert spread(0.1) < spread(1.0) < spread(2.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"omega.expectancy.car": 1.0}, r"omega\.expectancy\.car: .*'omega\.expectancy\.care'"),
+        ({"omega.mood.weight_fast": 1.0}, r"omega\.mood\.weight_fast: no parameter of this name"),  # has no spread
+        ({"omega.expectancy.care": np.nan}, r"omega\.expectancy\.care: .*not a finite number"),
+    ],
+)
+def test_an_omega_that_is_not_there_or_no_number_is_refused(asked, said):
+    with pytest.raises(InputError, match=said):
+        Arm(load_course("iv-single"), patients=8, weeks=1, seed=5).parameters(asked)
+
+
 def test_the_dose_given_is_the_dose_recorded():
     run = small(course(doses=[{**INFUSION, "days": [1, 3]}]))
     weight = run.population["WT"].to_numpy()

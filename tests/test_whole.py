@@ -7,11 +7,12 @@ from afterglow.clinic.course import load_course, parse_course, shipped_courses
 from afterglow.clinic.drugs import DRUGS
 from afterglow.compile.numpy_code import numpy_function
 from afterglow.compile.vector import vector_code
+from afterglow.compiled import compiled
 from afterglow.data import parameter_records
 from afterglow.engine.actions import Actions
 from afterglow.engine.batch import Engine
 from afterglow.engine.judge import judge
-from afterglow.simulate import Arm, compiled, simulate_course
+from afterglow.simulate import Arm, simulate_course
 from afterglow.systems.variants import VARIANTS
 from afterglow.systems.whole import COVARIATES, INERT, ROUTES
 

@@ -12,14 +12,11 @@ actions, run the engine from decision to decision, and read the scores.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterglow import streams
 from afterglow.clinic import scale
 from afterglow.clinic.course import Course
 from afterglow.clinic.ledger import Given, Ledger
@@ -27,15 +24,14 @@ from afterglow.clinic.population import Population, load_population
 from afterglow.clinic.regimen import SESSION_H, Administration, Signal, session_signals
 from afterglow.clinic.visits import clock, label, visits
 from afterglow.compile.numpy_code import numpy_function
-from afterglow.compile.program import Program, program
 from afterglow.compile.vector import LANES
+from afterglow.compiled import compiled, parameters
 from afterglow.course_run import ByScale, CourseRun, dose_table
-from afterglow.data.fitted import fitted_values, measurement
+from afterglow.data.fitted import measurement
 from afterglow.engine.actions import Actions
-from afterglow.errors import Fault, InputError, nearest
-from afterglow.lang import Model, Spread
-from afterglow.machine import Machine, PartPause
-from afterglow.systems.whole import COVARIATES, INERT, ROUTES, whole
+from afterglow.errors import Fault, InputError
+from afterglow.machine import PartPause
+from afterglow.systems.whole import INERT, ROUTES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,92 +55,6 @@ KEPT = (
     "psychotherapy.drive", "stress.load", "inflammation.load",
     "mood.symptom", "mood.madrs", "mood.drug_part",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """A model ready to run."""
-
-    model: Model
-    program: Program
-    engine: Machine
-
-    @cached_property
-    def etas(self) -> dict[str, tuple[str, Spread]]:
-        """Parameters that differ between people: full name -> (purpose of the draw, spread).
-
-        The purpose names the system's class, so that both enantiomers share a person's luck.
-        """
-        out = {}
-        for name, p in self.program.model.params.items():
-            if p.spread is not None:
-                part, key = name.split(".")
-                out[name] = (f"eta/{self.model.parts[part].system.__name__}.{key}", p.spread)
-        return out
-
-
-def compiled(
-    variant: str | None = None, rtol: float = 1e-5, threads: int | None = None, device: str = "cpu"
-) -> Compiled:
-    """The whole model (or a variant), compiled for the CPU or a GPU; machine code comes from the cache where it can."""
-    return _compiled(variant, rtol, threads, device)
-
-
-@cache  # of one spelling of the arguments: `cache` tells f(None) from f()
-def _compiled(variant: str | None, rtol: float, threads: int | None, device: str) -> Compiled:
-    model = whole(variant)
-    known = {p.name for p in model.parts.values()}
-    fitted = {k: v for k, v in fitted_values(variant).items() if k.split(".")[0] in known}
-    model.fixed = {**fitted, **model.fixed}
-    prog = program(model.flatten())
-    if device == "cuda":
-        from afterglow.machine_cuda import CudaMachine
-
-        return Compiled(model, prog, CudaMachine(prog, rtol))
-    return Compiled(model, prog, Machine(prog, rtol, threads))
-
-
-def parameters(
-    model: Compiled,
-    population: pd.DataFrame,
-    seed: int,
-    replicate: int,
-    patients: range,
-    typical: Mapping[str, float] | None = None,
-) -> FloatArray:
-    """Parameter slots [slots, patients]: typical values with everybody's own spread, and covariates.
-
-    Args:
-        model: the compiled model.
-        population: one row a patient, columns as in `COVARIATES`.
-        seed: seed of the run.
-        replicate: replicate of the run.
-        patients: numbers of the patients (the keys of their luck).
-        typical: typical values that replace the model's own.
-    """
-    prog, n = model.program, len(patients)
-    slots = np.repeat(np.array(prog.defaults)[:, None], n, axis=1)
-    for name, value in (typical or {}).items():
-        if not np.isfinite(value):
-            raise InputError(Fault(name, f"parameter value {value} is not a finite number", "give a number"))
-        if name not in prog.slot:
-            raise InputError(Fault(name, "no parameter of this name can be set for a run", nearest(name, prog.slot)))
-        slots[prog.slot[name]] = value
-    for name, (purpose, spread) in model.etas.items():
-        eta = streams.normal(seed, replicate, patients, purpose)[:, 0] * spread.size
-        row = slots[prog.slot[name]]
-        if spread.kind == "lognormal":
-            row *= np.exp(eta)
-        elif spread.kind == "logitnormal":
-            row[:] = 1 / (1 + (1 - row) / row * np.exp(-eta))
-        else:
-            low, high = prog.model.params[name].bounds
-            row[:] = np.clip(row + eta, low, high)
-    for column, inputs in COVARIATES.items():
-        if column in population:
-            for name in inputs:
-                slots[prog.slot[name]] = population[column].to_numpy(float)
-    return slots
 
 
 def simulate_course(
@@ -220,7 +130,8 @@ class Arm:
             faults.append(Fault("weeks", f"a horizon of {weeks} weeks is empty", "more than 0"))
         if faults:
             raise InputError(faults)
-        self.course, self.weeks, self.horizon = course, weeks, weeks * 168.0
+        self.course, self.weeks = course, weeks
+        self.horizon = round(weeks * 168.0, 6)  # 3096 h are 18.4... weeks, and these a hair less than 3096 h
         self.seed, self.replicate, self.asked = seed, replicate, patients
         # Whole groups of lanes are always simulated, with real people in them, so that one more patient changes
         # nobody's step size.
@@ -245,6 +156,9 @@ class Arm:
             lag = rated - self.time_h[np.maximum(np.searchsorted(self.time_h, rated, side="right") - 1, 0)]
             self.time_h = np.union1d(self.time_h, rated[(lag < 0) | (lag > 1e-6)])
         self.visit_index = np.searchsorted(self.time_h, at)
+        self._noise: list[
+            dict[str, float]
+        ] = []  # numbers of the measurement by block of people; empty: the fitted ones
         self._clear(1)
 
     def _clear(self, repeats: int) -> None:
@@ -257,6 +171,7 @@ class Arm:
         self.status = np.zeros(repeats * len(self.who), np.int64)
         self.problems: dict[int, str] = {}  # by patient
         self._session_ends: dict[str, FloatArray] = {}
+        self._first_device: dict[int, float] = {}  # time of a session's first nasal device, h
 
     def parameters(self, typical: Mapping[str, float] | None = None) -> FloatArray:
         """Parameter slots [slots, patients] of this arm's people."""
@@ -289,9 +204,16 @@ class Arm:
         return self._result(self.trajectories(typical, progress), 0)
 
     def run_each(
-        self, typical: Sequence[Mapping[str, float]], progress: Callable[[float], None] | None = None
+        self,
+        typical: Sequence[Mapping[str, float]],
+        progress: Callable[[float], None] | None = None,
+        noise: Sequence[Mapping[str, float]] = (),
     ) -> list[CourseRun]:
-        """What `run` gives for each of these, simulated together: the same people, once for each."""
+        """What `run` gives for each of these, simulated together: the same people, once for each.
+
+        `noise` replaces numbers of the measurement (`clinic.scale.measure`), one entry for each of `typical`.
+        """
+        self._noise = [measurement(self.variant) | dict(one) for one in noise]
         values = self._trajectories(typical, progress)
         return [self._result(values, block) for block in range(len(typical))]
 
@@ -340,9 +262,8 @@ class Arm:
     def _route_name(self, a: Administration) -> str:
         """The second and later nasal devices of a session deliver less: they have a route of their own."""
         if a.route == "nasal-device" and a.session is not None:
-            given = (x for _, x, _, _ in self.given[:-1])
-            before = any((x.session, x.route) == (a.session, a.route) and x.time_h < a.time_h for x in given)
-            return "nasal-device-later" if before else a.route
+            first = self._first_device.setdefault(a.session, a.time_h)
+            return "nasal-device-later" if first < a.time_h else a.route
         return a.route
 
     def _route(self, full: str) -> tuple[list[tuple[str, FloatArray, FloatArray | None]], FloatArray]:
@@ -405,13 +326,15 @@ class Arm:
         now, base = {}, {}
         for name in scale.names():
             blocks = np.split(madrs[:, at], self.repeats)
-            base[name], now[name] = np.vstack([self._measure(name, some, self.time_h[at]) for some in blocks]).T
+            found = [self._measure(name, some, self.time_h[at], block) for block, some in enumerate(blocks)]
+            base[name], now[name] = np.vstack(found).T
         return now, base
 
-    def _measure(self, name: str, madrs: FloatArray, times: FloatArray) -> FloatArray:
-        """Measured scores [patients, times] on a scale, from true MADRS at these times."""
-        true = scale.convert(madrs, self.baseline[: len(self.who), None], name)
-        return scale.measure(true, times, self.who, self.seed, self.replicate, name, **measurement(self.variant))
+    def _measure(self, name: str, madrs: FloatArray, times: FloatArray, block: int = 0) -> FloatArray:
+        """Measured scores [patients, times] of a block on a scale, from true MADRS at these times."""
+        baseline = self.baseline[: len(self.who), None]
+        noise = self._noise[block] if self._noise else measurement(self.variant)
+        return scale.measure(madrs, times, self.who, self.seed, self.replicate, name, baseline, **noise)
 
     def _result(self, values: FloatArray, block: int) -> CourseRun:
         """The run of one block of the people."""
@@ -429,7 +352,7 @@ class Arm:
             visit=[v[1] for v in self.visits],
             visit_index=self.visit_index,
             values=columns,
-            measured=ByScale(lambda name: self._measure(name, madrs, self.time_h[self.visit_index])[:n]),
+            measured=ByScale(lambda name: self._measure(name, madrs, self.time_h[self.visit_index], block)[:n]),
             true=ByScale(lambda name: scale.convert(madrs, baseline, name)[:n]),
             make_doses=lambda: dose_table(given, range(start, start + n)),
             status=self.status[start : start + n],

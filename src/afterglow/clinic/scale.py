@@ -8,6 +8,8 @@ A *measured* score is the true one plus two kinds of noise, rounded to whole poi
 * rater noise, independent between visits, the same for a given patient and hour in every arm and any list of visits;
 * fluctuation: an Ornstein-Uhlenbeck process that starts at 0 at the baseline (time 0) and is drawn on a fixed 6-hour
   grid, so that a patient has the same path in every arm and for any list of visits; straight lines between grid points.
+  Its size follows how ill the person truly is: SD at a MADRS of 30 points times (true / 30)^power. People who are well
+  swing less, which is what lets a remission last.
 
 Both are stated in MADRS points; other scales get them times `noise_ratio`, the slope of their conversion.
 """
@@ -32,6 +34,7 @@ from afterglow.errors import Fault, InputError, nearest
 FloatArray = NDArray[np.float64]
 
 GRID_H = 6.0  # grid of the fluctuation
+SWING_AT = 30.0  # true MADRS at which the size of the fluctuation is stated, points
 
 
 class Relation(Strict):
@@ -189,7 +192,7 @@ def _shocks(seed: int, replicate: int, patients: range, steps: int) -> FloatArra
     return draw(seed, replicate, patients.start, patients.stop, size)[:, :steps]
 
 
-@lru_cache(maxsize=4)  # scales, decisions and refits ask for the same ones again
+@lru_cache(maxsize=24)  # scales, decisions and refits ask for the same ones again
 def _kept_shocks(seed: int, replicate: int, start: int, stop: int, size: int) -> FloatArray:
     draws = streams.normal(seed, replicate, range(start, stop), "fluctuation", size)
     draws.setflags(write=False)
@@ -236,34 +239,45 @@ def rater_noise(
     return sd * noise
 
 
+def swing(madrs: ArrayLike, power: float) -> FloatArray:
+    """Size of the fluctuation at a true MADRS, against that at `SWING_AT` points; same shape."""
+    return (np.maximum(np.asarray(madrs, dtype=np.float64), 0.0) / SWING_AT) ** power
+
+
 def measure(
-    true: ArrayLike,
+    madrs: ArrayLike,
     time_h: ArrayLike,
     patients: range,
     seed: int,
     replicate: int = 0,
     scale: str = "MADRS",
+    baseline_madrs: ArrayLike = np.nan,
     rater_sd: float = 3.5,
     fluctuation_sd: float = 9.6,
     fluctuation_tau_d: float = 6.4,
+    fluctuation_power: float = 0.0,
 ) -> FloatArray:
     """Measured scores: true ones with rater noise and fluctuation, whole points inside the scale, [patients, visits].
 
     Args:
-        true: true scores in points of `scale`, [patients, visits].
+        madrs: true MADRS, [patients, visits].
         time_h: times of the visits, h; 0 is the baseline.
-        patients: numbers of the patients, in the order of `true`.
+        patients: numbers of the patients, in the order of `madrs`.
         seed: the run's seed.
         replicate: number of the trial replicate.
-        scale: the scale.
+        scale: the scale of the result.
+        baseline_madrs: true MADRS at baseline, broadcast against `madrs`; scales with an assumed relation need it.
         rater_sd: SD of rater noise, MADRS points.
-        fluctuation_sd: stationary SD of the fluctuation, MADRS points.
+        fluctuation_sd: stationary SD of the fluctuation at a true MADRS of `SWING_AT`, MADRS points.
         fluctuation_tau_d: correlation time of the fluctuation, days.
+        fluctuation_power: how the SD follows the true score; 0: not at all, 1: in proportion.
     """
-    kind, score = get(scale), np.asarray(true, dtype=np.float64)
+    kind, score = get(scale), np.asarray(madrs, dtype=np.float64)
     times = np.atleast_1d(np.asarray(time_h, dtype=np.float64))
     if score.shape != (len(patients), len(times)):
-        raise ValueError(f"true has shape {score.shape}, expected {(len(patients), len(times))}")
-    noise = rater_noise(times, patients, seed, replicate, scale, rater_sd)
-    noise += fluctuation(times, patients, seed, replicate, fluctuation_sd, fluctuation_tau_d)
-    return np.clip(np.rint(score + noise_ratio(scale) * noise), kind.low, kind.high)
+        raise ValueError(f"madrs has shape {score.shape}, expected {(len(patients), len(times))}")
+    noise = fluctuation(times, patients, seed, replicate, fluctuation_sd, fluctuation_tau_d)
+    noise *= swing(score, fluctuation_power)
+    noise += rater_noise(times, patients, seed, replicate, scale, rater_sd)
+    true = convert(score, baseline_madrs, scale)
+    return np.clip(np.rint(true + noise_ratio(scale) * noise), kind.low, kind.high)

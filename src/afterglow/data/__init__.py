@@ -155,6 +155,22 @@ def fit_rows() -> tuple[FitRow, ...]:
     return tuple(listed)
 
 
+@cache
+def answered_rows() -> tuple[FitRow, ...]:
+    """Every published row that a simulated arm answers, with its role; those that are fitted first."""
+    from afterglow.data.fit_schema import FitRow
+
+    listed = {(one.trial, one.row): one for one in fit_rows()}
+    found = [
+        listed.get((one.id, row.key))
+        or FitRow(trial=one.id, row=row.key, role="unused", cohort=one.cohort, outcome=row)
+        for one in trials().values()
+        if one.simulate is not None
+        for row in one.answered()
+    ]
+    return tuple(sorted(found, key=lambda one: one.role != "fit"))
+
+
 def fit_version() -> int:
     """Version of the list of fitted rows."""
     return int(read_yaml("fit_rows.yaml")["version"])

@@ -31,13 +31,13 @@ class FitFile(Record):
 
 
 class FitRow(Record):
-    """One row of the list, flat."""
+    """One published row, flat; "unused" where the list does not name it."""
 
     trial: str
     row: str = Field(description="key of the outcome row")
-    role: Literal["fit", "check"]
-    layer: Layer
-    weight: float
-    why: str
+    role: Literal["fit", "check", "unused"]
+    layer: Layer | None = None
+    weight: float = 1.0
+    why: str = ""
     cohort: str = Field(description="cohort of the trial")
     outcome: Outcome

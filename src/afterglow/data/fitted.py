@@ -1,27 +1,52 @@
-"""Fitted parameter values: what the shipped fits say, with the commands that made them.
+"""What the shipped calibration says: a posterior of the fitted numbers, with the command that made it.
 
-`data/fit/first_fit.yaml` belongs to the base model. A rival mechanism that was fitted with the same freedom has a fit
-of its own (`data/fit/inert_fit.yaml`); a variant without one runs on the base model's values.
+`data/fit/posterior.csv` holds one draw a row: free numbers by full parameter name, spreads between people as
+"omega.<parameter>", noise as "measurement.<name>", and the spreads of trial effects as tau_u, tau_v, tau_e.
+`data/fit/posterior.yaml` says how it was made. A rival mechanism that was fitted with the same freedom has files of its
+own (`<variant>_posterior.*`); a variant without them runs on the base model's values.
+
+Typical values are the medians of the draws.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MEASUREMENT = "measurement."
+TAU = "tau_"
+
+
+def _file(ending: str, variant: str | None) -> Traversable:
+    """The file of a variant where it has one, else of the base model."""
+    folder = files("afterglow.data").joinpath("fit")
+    own = folder.joinpath(f"{variant}_posterior.{ending}")
+    return own if own.is_file() else folder.joinpath(f"posterior.{ending}")
 
 
 @cache
 def fit_record(variant: str | None = None) -> dict[str, Any]:
-    """The shipped fit of the base model or a variant: command, seed, rows, values, errors. Empty before a first fit."""
+    """How the shipped posterior of the base model or a variant was made: command, seed, versions, hashes."""
     import yaml
 
-    folder = files("afterglow.data").joinpath("fit")
-    for name in (f"{variant}_fit.yaml", "first_fit.yaml"):
-        path = folder.joinpath(name)
-        if path.is_file():
-            return yaml.safe_load(path.read_text("utf-8"))
-    return {}
+    return yaml.safe_load(_file("yaml", variant).read_text("utf-8"))
+
+
+@cache
+def posterior(variant: str | None = None) -> dict[str, NDArray[np.float64]]:
+    """Draws of the shipped posterior by name, each [draws]; draws stand in random order."""
+    import numpy as np
+
+    with _file("csv", variant).open(encoding="utf-8") as f:
+        names = f.readline().strip().split(",")
+        columns = np.loadtxt(f, delimiter=",", ndmin=2).T
+    return dict(zip(names, columns, strict=True))
 
 
 @cache
@@ -40,35 +65,39 @@ def drug_share() -> dict[str, Any]:
     return yaml.safe_load(files("afterglow.data").joinpath("fit/drug_share.yaml").read_text("utf-8"))
 
 
+@cache
+def _medians(variant: str | None) -> dict[str, float]:
+    import numpy as np
+
+    return {name: float(np.median(column)) for name, column in posterior(variant).items()}
+
+
 def fitted_values(variant: str | None = None) -> dict[str, float]:
-    """Fitted typical values by full parameter name, e.g. "synapses.tau_fast"."""
-    return {name: entry["value"] for name, entry in fit_record(variant).get("parameters", {}).items()}
+    """Typical values of fitted parameters and spreads, e.g. "synapses.tau_fast", "omega.expectancy.care"."""
+    return {k: v for k, v in _medians(variant).items() if not k.startswith((MEASUREMENT, TAU))}
 
 
 def measurement(variant: str | None = None) -> dict[str, float]:
-    """Rater SD and SD of week-scale fluctuation (MADRS points), and its time constant (d)."""
-    declared = _declared()
-    start = {name: entry["value"] for name, entry in declared["fixed"].items()}
-    start |= {name: entry["start"] for name, entry in declared["measurement"].items()}
-    return start | {name: entry["value"] for name, entry in fit_record(variant).get("measurement", {}).items()}
+    """Rater SD and SD of week-scale fluctuation (MADRS points), its time constant (d) and its power."""
+    held = {name: entry["value"] for name, entry in _declared()["fixed"].items()}
+    found = _medians(variant).items()
+    return held | {k.removeprefix(MEASUREMENT): v for k, v in found if k.startswith(MEASUREMENT)}
+
+
+def between_trials(variant: str | None = None) -> dict[str, float]:
+    """Spreads of what trials have of their own, SD of log relief: u (not the drug's), v (the drug's), e (a row's)."""
+    return {k.removeprefix(TAU): v for k, v in _medians(variant).items() if k.startswith(TAU)}
 
 
 def parameter_draws(count: int, seed: int, variant: str | None = None) -> list[dict[str, float]]:
-    """Draws of the fitted numbers: normal around the optimum on the log scale, none further out than 2.5 SD.
+    """Draws of all fitted numbers from the shipped posterior, no draw twice before each was taken once.
 
-    Names are full parameter names, and "measurement.<name>" for rater noise and fluctuation. Empty before a fit.
+    Names as in the file: parameters, "omega.", "measurement." and "tau_".
     """
-    import numpy as np
-
     from afterglow import streams
 
-    record = fit_record(variant)
-    if not record:
-        return []
-    names = record["covariance_of"]
-    entries = record["parameters"] | {f"measurement.{n}": e for n, e in record["measurement"].items()}
-    centre = np.log([entries[n]["value"] for n in names])
-    values, vectors = np.linalg.eigh(np.array(record["covariance"]))
-    z = np.clip(streams.normal(seed, 0, range(count), "fit/draws", len(names)), -2.5, 2.5)
-    logs = centre + (z * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-    return [dict(zip(names, np.exp(row).tolist(), strict=True)) for row in logs]
+    known = posterior(variant)
+    total = len(next(iter(known.values())))
+    order = streams.generator(seed, "fit/draws").permutation(total)
+    chosen = [int(order[k % total]) for k in range(count)]
+    return [{name: float(column[k]) for name, column in known.items()} for k in chosen]

@@ -48,7 +48,7 @@ def run(
         raise InputError(found)
     work = unfinished.begin(out, settings, resume=resume)
     first = _start(work / "start.json", command, plan.patients, seed, variant, rounds, progress)
-    problem = least_squares.Problem(plan.patients, seed, variant)
+    problem = least_squares.Problem(plan.patients, seed, variant, everything=True)
     posterior = study.calibrate(
         np.array(first["x"]), np.array(first["covariance"]), problem, plan, seed, work / "runs.jsonl", progress
     )
@@ -56,10 +56,30 @@ def run(
     with output.new_folder(out, force=force) as folder:
         output.write_tables(folder, tables)
         output.write_yaml(folder / "fit.yaml", first["record"])
+        posterior.surface.save(folder / "surface.npz")
         spoken = {"effective_draws": round(posterior.effective, 1), "tau": posterior.tau_summary()}
+        output.write_yaml(folder / "posterior.yaml", record(posterior, command, settings))
         output.write_manifest(folder, command, settings, [], **spoken)
     shutil.rmtree(work)
     return tables
+
+
+def record(posterior: study.Posterior, command: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """How a posterior was made, to be shipped beside its draws."""
+    return {
+        "command": command,
+        "version": output.package_version(),
+        "libraries": output.library_versions(),
+        **settings,
+        "rows": int(posterior.surface.fitted.sum()),
+        "draws": len(posterior.x),
+        "effective_draws": round(posterior.effective, 1),
+        "emulator_error": {
+            name: round(float(np.quantile(posterior.emulator.error / posterior.fitted_rows.se, share)), 3)
+            for name, share in (("median_over_se", 0.5), ("worst_over_se", 1.0))
+        },
+        "between_trials": posterior.tau_summary(),
+    }
 
 
 def _start(

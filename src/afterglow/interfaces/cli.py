@@ -199,38 +199,39 @@ def validate(
     ] = None,
     patients: Annotated[int, typer.Option("--patients", help="Virtual patients an arm.")] = 256,
     seed: Seed = 1,
-    draws: Annotated[int, typer.Option("--draws", help="Draws of the fitted parameters for the intervals.")] = 0,
+    draws: Annotated[int, typer.Option("--draws", help="Draws of the posterior; 0 takes typical values.")] = 24,
     variant: Variant = None,
+    loo: Annotated[bool, typer.Option("--loo", help="Predict each trial from the others; some minutes.")] = False,
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Published numbers against simulated ones, trial by trial, misses included."""
-    from afterglow.interfaces import output, terminal
-    from afterglow.study import validate as study
+    """Published numbers against simulated ones, trial by trial, misses included.
+
+    With --loo each trial is predicted by a posterior that has not seen it, beside a meta-regression as blind to it.
+    """
+    from afterglow.interfaces import output, terminal, validation
 
     _check(patients, seed, draws)
     if out is not None:
         output.check_free(out, force=force)
+    settings = {"trials": trials, "patients": patients, "seed": seed, "draws": draws, "variant": variant, "loo": loo}
+    asked = validation.Asked(**settings)
     with terminal.progress() as tell:
-        step = None if tell is None else functools.partial(tell, "trials")
-        table = study.validate(
-            trials or None, patients=patients, seed=seed, draws=draws, variant=variant, progress=step
-        )
-    scores = study.score(table)
-    terminal.show_validation(table)
-    terminal.show_not_simulated(study.not_simulated(trials))
-    terminal.show_table(scores, "How well it fits")
+        tables = validation.run(asked, tell)
+    validation.show(asked, tables)
     if out is not None:
-        settings = {"trials": trials, "patients": patients, "seed": seed, "draws": draws, "variant": variant}
-        _write(out, force, {"validation": table, "score": scores}, _command("validate", trials, settings), settings)
+        command = _command("validate", trials, settings)
+        with terminal.progress() as tell:
+            validation.save(out, asked, tables, command, force=force, settings=settings, tell=tell)
+        typer.echo(f"Results: {out}")
 
 
 @app.command()
 @guarded
 def calibrate(
-    patients: Annotated[int, typer.Option("--patients", help="Virtual patients an arm.")] = 256,
+    patients: Annotated[int, typer.Option("--patients", help="Virtual patients an arm.")] = 160,
     seed: Seed = 1,
-    rounds: Annotated[int, typer.Option("--rounds", help="Most steps of the optimiser.")] = 12,
+    rounds: Annotated[int, typer.Option("--rounds", help="Most steps of the optimiser.")] = 4,
     variant: Variant = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer patients and points: minutes, and rougher.")] = False,
     resume: Resume = False,
@@ -251,6 +252,29 @@ def calibrate(
         place, command, force=force, resume=resume, progress=lambda line: typer.echo(line, err=True), **settings
     )
     terminal.show_table(tables["identifiability"], f"Posterior of {len(tables['posterior'])} draws")
+    typer.echo(f"Results: {place}")
+
+
+@app.command()
+@guarded
+def sensitivity(
+    patients: Annotated[int, typer.Option("--patients", help="Virtual patients behind each outcome.")] = 64,
+    seed: Seed = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer points: half a minute, and rougher.")] = False,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Which uncertain numbers, and which traits of people, the outcomes hang on (Morris and Sobol).
+
+    Takes two to three minutes on 2 cores.
+    """
+    from afterglow.interfaces import sensitivity, terminal
+
+    place = out or Path("afterglow-sensitivity")
+    settings = {"patients": patients, "seed": seed, "quick": quick}
+    with terminal.progress(lines=True) as tell:
+        result = sensitivity.run(place, _command("sensitivity", None, settings), force=force, tell=tell, **settings)
+    sensitivity.show(result)
     typer.echo(f"Results: {place}")
 
 

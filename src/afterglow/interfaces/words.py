@@ -87,9 +87,9 @@ def interval_words(covers: Sequence[str], patients: int) -> str:
         return "One patient has no interval."
     if "parameters" in covers:
         return (
-            f"Intervals (90 %): chance among {patients:,} virtual patients, and what the fit leaves open in the "
-            "parameters. Not in them: another structure of the model, the size of the "
-            "noise in ratings, and whatever the fit held fixed."
+            f"Intervals (90 %): chance among {patients:,} virtual patients, and what the calibration leaves open in "
+            "parameters and noise. Not in them: another structure of the model, what one trial has of its own, and "
+            "whatever the calibration held fixed."
         )
     return (
         f"Intervals (90 %): chance among {patients:,} virtual patients only. The uncertainty of the model's "

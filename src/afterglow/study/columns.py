@@ -26,6 +26,10 @@ _ESTIMATES = {
     "lo90": ("points of the scale", "lower end of the 90 % interval of difference"),
     "hi90": ("points of the scale", "upper end of the 90 % interval of difference"),
     "power": ("fraction", "power of a parallel trial, 50 patients a group, two-sided t-test of the change at 5 %"),
+    "of": ("", "the estimate whose interval is taken apart: change, or difference from the control"),
+    "sd_sampling": ("points of the scale", "standard error by chance among the virtual patients"),
+    "sd_parameters": ("points of the scale", "standard error by what the calibration leaves open"),
+    "from_parameters": ("fraction", "share of the variance that the parameters make; the rest is chance"),
     "responded_ever": ("fraction", "patients with a response at two ratings running"),
     "time_to_response_d": (
         "d",

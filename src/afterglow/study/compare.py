@@ -68,7 +68,8 @@ class Comparison:
         settings: what was asked.
         runs: arm -> run, in order, each course followed by its matched control.
         clock_runs: the same for the picture of the shared clock, when a single-dose course was added for it.
-        tables: patients, scores, arms, contrasts, summary, doses and, if asked for, trajectories.
+        tables: patients, scores, arms, contrasts, summary, doses, uncertainty (with draws) and, if asked for,
+            trajectories.
         warnings: doses outside studied ranges, failed patients and the like; to be shown with every result.
         covers: the sources of uncertainty that the intervals cover.
     """
@@ -285,14 +286,14 @@ class _Study:
         progress: Progress | None,
     ) -> None:
         from afterglow.clinic.population import load_population
-        from afterglow.study.draws import bounded_draws
+        from afterglow.study.draws import split_draws
 
         population = load_population() if population is None else population
         self.asked, self.loaded, self.progress = asked, loaded, progress
         self.arms = [arm for course in loaded for arm in (course, course.control()) if arm is not None]
         self.options = {"weeks": asked.weeks, "seed": asked.seed, "variant": asked.variant, "population": population}
         self.options |= {"device": asked.device} if asked.device != "cpu" else {}
-        self.draws = bounded_draws(draws, asked.seed, asked.variant)
+        self.draws = split_draws(draws, asked.seed, asked.variant)
         self.done, self.total = 0.0, 1.0
 
     def run(self, *, trajectories: bool, clock: bool) -> Comparison:
@@ -319,22 +320,22 @@ class _Study:
             "summary": tables.summary(found, by_arm=by_arm),
             "doses": tables.doses(found),
         }
+        if repeats:
+            results["uncertainty"] = tables.uncertainty(found, asked.scales, repeats)
         if trajectories:
             results["trajectories"] = tables.trajectories(found)
         covers = ("sampling", "parameters") if repeats else ("sampling",)
         return Comparison(asked, runs, clock_runs, results, _warnings(found), covers)
 
     def _repeat(self, course: Course, patients: int) -> list[CourseRun]:
-        """An arm at the other draws of the parameters; only the scores are kept.
-
-        The noise of the ratings is held at its fitted size.
-        """
+        """An arm at draws of the posterior, noise of the ratings included; only the scores are kept."""
         from afterglow.clinic.visits import visits
         from afterglow.simulate import Arm
 
         times = [time for time, _ in visits(self.asked.weeks)]
         arm = Arm(course, patients=patients, outputs=("mood.madrs",), visits_h=times, **self.options)
-        return arm.run_each(self.draws, self._tell(course.name, patients * len(self.draws)))
+        values, noise = zip(*self.draws, strict=True)
+        return arm.run_each(values, self._tell(course.name, patients * len(self.draws)), noise)
 
     def _simulate(self, course: Course, patients: int, **more: Any) -> CourseRun:
         from afterglow.simulate import simulate_course

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from afterglow.errors import Fault
 
 HEAD = "measurement."
+TAU = "tau_"
 
 
 def split_draws(count: int, seed: int, variant: str | None = None) -> list[tuple[dict[str, float], dict[str, float]]]:
-    """Draws from the shipped fit, each as parameters by full name and measurement numbers without their prefix.
+    """Draws from the shipped posterior, each as parameters by full name and measurement numbers without their prefix.
 
-    Parameters are clipped into their declared bounds; those that `variant` fixes are left out. Empty before a fit.
+    Parameters are clipped into their declared bounds; those that `variant` fixes are left out.
     """
+    from afterglow.compiled import compiled
     from afterglow.data import fitted
-    from afterglow.simulate import compiled
     from afterglow.systems.variants import VARIANTS
 
     found = fitted.parameter_draws(count, seed, variant) if count > 0 else []
-    if not found:
-        return []
     declared = compiled(variant).program.model.params
     fixed = VARIANTS[variant].values if variant else {}
 
@@ -28,11 +30,19 @@ def split_draws(count: int, seed: int, variant: str | None = None) -> list[tuple
 
     return [
         (
-            {k: within(k, v) for k, v in one.items() if not k.startswith(HEAD) and k not in fixed},
+            {k: within(k, v) for k, v in one.items() if not k.startswith((HEAD, TAU)) and k not in fixed},
             {k.removeprefix(HEAD): v for k, v in one.items() if k.startswith(HEAD)},
         )
         for one in found
     ]
+
+
+def tau_draws(count: int, seed: int, variant: str | None = None) -> NDArray[np.float64]:
+    """Spreads of trial effects (u, v, e) of the same draws, [draws, 3]."""
+    from afterglow.data import fitted
+
+    drawn = fitted.parameter_draws(count, seed, variant)
+    return np.array([[one[TAU + name] for name in "uve"] for one in drawn])
 
 
 def bounded_draws(count: int, seed: int, variant: str | None = None) -> list[dict[str, float]]:

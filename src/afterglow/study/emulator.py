@@ -7,7 +7,7 @@ one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,12 @@ class Emulator:
     weights: FloatArray
     error: FloatArray
     explained: FloatArray
+
+    def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Emulator:
+        """The emulator of some of the rows."""
+        return replace(
+            self, weights=self.weights[:, chosen], error=self.error[chosen], explained=self.explained[chosen]
+        )
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """Predictions [points, rows] at x [points, parameters]."""

@@ -72,10 +72,7 @@ def interval(kind: str, main: Estimate, draws: Sequence[Estimate] = ()) -> tuple
         draws: the same estimate at other draws of the parameters; at least two, else only sampling is covered. They
             may come from fewer patients.
     """
-    within, between = main.variance, np.zeros_like(main.value)
-    if len(draws) > 1:
-        within = np.mean([draw.variance * draw.n for draw in draws], axis=0) / main.n
-        between = np.var([draw.value for draw in draws], axis=0, ddof=1)
+    within, between = parts(main, draws)
     if kind == "fraction":
         z = _t_quantile(within, between, main.n, len(draws)) if len(draws) > 1 else _normal(LEVEL)
         return _wilson(main.value, main.n * within / (within + between), z)
@@ -86,6 +83,17 @@ def interval(kind: str, main: Estimate, draws: Sequence[Estimate] = ()) -> tuple
         ratio = np.where(main.value > 0, np.exp(half / main.value), 1.0)
     ratio = np.where(np.isfinite(half), ratio, np.nan)
     return main.value / ratio, main.value * ratio
+
+
+def parts(main: Estimate, draws: Sequence[Estimate] = ()) -> tuple[FloatArray, FloatArray]:
+    """Variance of the estimate by sampling, and by the parameters (0 without draws).
+
+    Draws share their patients and their luck, so chance hardly adds to what lies between them.
+    """
+    if len(draws) < 2:
+        return main.variance, np.zeros_like(main.value)
+    within = np.mean([draw.variance * draw.n for draw in draws], axis=0) / main.n
+    return within, np.var([draw.value for draw in draws], axis=0, ddof=1)
 
 
 def power(difference: FloatArray, sd: FloatArray) -> FloatArray:

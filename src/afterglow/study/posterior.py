@@ -26,26 +26,24 @@ from numpy.typing import NDArray
 
 from afterglow import streams
 from afterglow.study.calibrate import Problem
-from afterglow.study.emulator import Emulator, emulate
+from afterglow.study.emulator import Emulator
 from afterglow.study.likelihood import Rows, log_likelihood
+from afterglow.study.surface import STEPS, Surface, of_problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
-TAU_PRIOR = (0.3, 0.4)  # half-normal SDs of tau_u and tau_v, log scale (assumed)
-WALKERS, STEPS, BURN, THIN = 96, 4000, 1500, 20
-STEP_OWN = 0.2  # half-width of the difference that measures what a trial's own effects do
 
 
 @dataclass(frozen=True)
 class Plan:
     """How much work a calibration does."""
 
-    patients: int = 256
-    rounds: tuple[int, ...] = (512, 256)  # points of the design, round by round
-    draws: int = 400  # of the last posterior, run through the model itself
-    keep: int = 250  # draws that are shipped
+    patients: int = 160
+    rounds: tuple[int, ...] = (448, 160)  # points of the design, round by round
+    draws: int = 280  # of the last posterior, run through the model itself
+    keep: int = 240  # draws that are shipped
     steps: int = STEPS  # of each walker
 
 
@@ -57,61 +55,27 @@ class Posterior:
     """Draws of the free parameters (log ratios to their start) and of the spread between trials.
 
     Attributes:
-        x: [draws, parameters]; tau: [draws, 2].
-        emulator: the last one.
+        surface: all runs of the model, those of the last draws included.
+        emulator: of the fitted rows, as the last draws were taken from it.
+        x: [draws, parameters]; tau: [draws, 3] (u, v, e).
         effective: effective number of the draws before resampling.
     """
 
-    problem: Problem
-    rows: Rows
+    surface: Surface
     emulator: Emulator
     x: FloatArray
     tau: FloatArray
     effective: float
 
+    @property
+    def fitted_rows(self) -> Rows:
+        """The rows that were fitted."""
+        return self.surface.rows.only(self.surface.fitted)
+
     def tau_summary(self) -> dict[str, list[float]]:
         """Median and 90 % interval of the SDs of trial effects."""
         found = np.quantile(self.tau, [0.5, 0.05, 0.95], axis=0).T
-        return {name: [round(float(v), 3) for v in row] for name, row in zip(("u", "v"), found, strict=True)}
-
-
-def sample(
-    rows: Rows, emulator: Emulator, problem: Problem, seed: int, steps: int = STEPS
-) -> tuple[FloatArray, FloatArray]:
-    """Posterior draws on the emulator: x [draws, parameters] and tau [draws, 2].
-
-    Args:
-        rows: the rows that speak.
-        emulator: of these rows.
-        problem: for priors and bounds.
-        seed: of the sampler.
-        steps: of each walker.
-    """
-    import emcee
-
-    n = len(problem.free)
-    prior = np.array([f.prior_sd for f in problem.free])
-    low, high = problem.low, problem.high
-
-    def log_density(points: FloatArray) -> FloatArray:
-        x, tau = points[:, :n], np.exp(points[:, n:])
-        inside = ((x >= low) & (x <= high)).all(1) & (np.abs(x - emulator.centre) <= 5 * emulator.scale).all(1)
-        before = -0.5 * ((x / prior) ** 2).sum(1) - 0.5 * ((tau / TAU_PRIOR) ** 2).sum(1) + points[:, n:].sum(1)
-        given = log_likelihood(rows, emulator(x), tau[:, 0], tau[:, 1], emulator.error)
-        total = before + given.sum(1)
-        return np.where(inside & np.isfinite(total), total, -np.inf)
-
-    rng = streams.generator(seed, "calibrate/sampler")
-    start = emulator.centre + 0.5 * emulator.scale * rng.standard_normal((WALKERS, n))
-    start = np.clip(start, low + 1e-6, high - 1e-6)
-    start = np.hstack([start, rng.normal(-1.5, 0.2, (WALKERS, 2))])
-    moves = [(emcee.moves.DEMove(), 0.8), (emcee.moves.DESnookerMove(), 0.2)]
-    walk = emcee.EnsembleSampler(WALKERS, n + 2, log_density, vectorize=True, moves=moves)
-    walk.random_state = streams.twister_state(seed, "calibrate/moves")
-    walk.run_mcmc(start, steps)
-    kept = walk.get_chain(discard=min(BURN, steps // 2), thin=THIN, flat=True)
-    assert kept is not None
-    return kept[:, :n], np.exp(kept[:, n:])
+        return {name: [round(float(v), 3) for v in row] for name, row in zip("uve", found, strict=True)}
 
 
 class Evaluations:
@@ -152,16 +116,6 @@ class Evaluations:
         return np.array(self.known[key])
 
 
-def trial_rows(problem: Problem, runs: Evaluations, centre: FloatArray) -> Rows:
-    """The published rows, and what trial effects do to them at `centre`."""
-    names = list(dict.fromkeys(r.trial for r in problem.rows))
-    trial = np.array([names.index(r.trial) for r in problem.rows])
-    h = STEP_OWN
-    by_u = (runs.at(centre, (h, 0.0)) - runs.at(centre, (-h, 0.0))) / (2 * h)
-    by_v = (runs.at(centre, (0.0, h)) - runs.at(centre, (0.0, -h))) / (2 * h)
-    return Rows(problem.observed, problem.se / problem.weight, trial, by_u, by_v)
-
-
 def calibrate(
     centre: FloatArray,
     covariance: FloatArray,
@@ -186,33 +140,28 @@ def calibrate(
 
     runs = Evaluations(problem, file, progress)
     root = np.linalg.cholesky(covariance + 1e-6 * np.eye(len(centre)))
-    rows = trial_rows(problem, runs, centre)
-    x_all, y_all = [], []
-    emulator, x, tau = None, np.empty((0, len(centre))), np.empty((0, 2))
+    design, y = np.empty((0, len(centre))), np.empty((0, len(problem.rows)))
+    x, tau = design, np.empty((0, 3))
     for k, points in enumerate(plan.rounds):
         if k == 0:
             cube = qmc.Sobol(len(centre), scramble=False).random_base2(int(points).bit_length())[1 : points + 1]
-            z = ndtri(np.clip(cube, 1e-3, 1 - 1e-3))
-            design = centre + 1.5 * z @ root.T
+            further = centre + 1.5 * ndtri(np.clip(cube, 1e-3, 1 - 1e-3)) @ root.T
         else:
             middle = x.mean(0)
             chosen = streams.generator(seed, "calibrate/round", k).choice(len(x), points, replace=False)
-            design = middle + 1.2 * (x[chosen] - middle)
-        design = np.clip(design, problem.low, problem.high)
-        x_all.append(design)
-        y_all.append(runs(design, f"round {k + 1}"))
-        y = np.vstack(y_all)
-        spoken = np.isfinite(y).all(1)  # where the model has no answer for a row, the point is lost
-        emulator = emulate(np.vstack(x_all)[spoken], y[spoken])
-        x, tau = sample(rows, emulator, problem, seed + k, plan.steps)
-    assert emulator is not None
+            further = middle + 1.2 * (x[chosen] - middle)
+        further = np.clip(further, problem.low, problem.high)
+        design, y = np.vstack([design, further]), np.vstack([y, runs(further, f"round {k + 1}")])
+        x, tau = of_problem(problem, design, y).posterior(problem.fitted, seed + k, plan.steps)
+    emulator = of_problem(problem, design, y).emulator.only(problem.fitted)
     chosen = streams.generator(seed, "calibrate/last").choice(len(x), plan.draws, replace=False)
     x, tau = x[chosen], tau[chosen]
-    predicted = runs(x, "last draws")
-    weight = _correction(rows, predicted, emulator(x), tau, emulator.error)
-    effective = float(1 / (weight**2).sum())
+    last = runs(x, "last draws")
+    rows = problem.published.only(problem.fitted)
+    weight = _correction(rows, last[:, problem.fitted], emulator(x), tau, emulator.error)
     kept = _resampled(weight, plan.keep, streams.generator(seed, "calibrate/resample"))
-    return Posterior(problem, rows, emulator, x[kept], tau[kept], effective)
+    surface = of_problem(problem, np.vstack([design, x]), np.vstack([y, last]))
+    return Posterior(surface, emulator, x[kept], tau[kept], float(1 / (weight**2).sum()))
 
 
 def _correction(rows: Rows, model: FloatArray, emulated: FloatArray, tau: FloatArray, error: FloatArray) -> FloatArray:
@@ -220,8 +169,9 @@ def _correction(rows: Rows, model: FloatArray, emulated: FloatArray, tau: FloatA
 
     Source: Ionides EL (2008) J Comput Graph Stat 17:295 (truncation at sqrt(n) times the mean).
     """
-    true = log_likelihood(rows, model, tau[:, 0], tau[:, 1]).sum(1)
-    stand_in = log_likelihood(rows, emulated, tau[:, 0], tau[:, 1], error).sum(1)
+    true = log_likelihood(rows, model, tau).sum(1)
+    true = np.where(np.isfinite(true), true, -np.inf)
+    stand_in = log_likelihood(rows, emulated, tau, error).sum(1)
     ratio = np.exp(true - stand_in - np.max(true - stand_in))
     ratio = np.minimum(ratio, ratio.mean() * np.sqrt(len(ratio)))
     return ratio / ratio.sum()
@@ -234,20 +184,23 @@ def _resampled(weight: FloatArray, count: int, rng: streams.Generator) -> NDArra
 
 
 def tables(posterior: Posterior) -> dict[str, pd.DataFrame]:
-    """`posterior` (a row a draw), `identifiability` and `emulator` (how well each row is emulated)."""
+    """`posterior` (a row a draw), `identifiability` and `emulator` (how well each fitted row is emulated)."""
     import pandas as pd
 
-    problem = posterior.problem
-    start = np.array([f.start for f in problem.free])
-    draws = pd.DataFrame(start * np.exp(posterior.x), columns=pd.Index([f.name for f in problem.free]))
-    draws[["tau_u", "tau_v"]] = posterior.tau
+    surface, emulator = posterior.surface, posterior.emulator
+    start = np.array([f.start for f in surface.free])
+    names = [*(f.name for f in surface.free), "tau_u", "tau_v", "tau_e"]
+    values = np.hstack([start * np.exp(posterior.x), posterior.tau])
+    digits = 10.0 ** (5 - np.floor(np.log10(values)))  # six digits are far below the spread of the draws
+    draws = pd.DataFrame(np.round(values * digits) / digits, columns=pd.Index(names))
+    rows, listed = posterior.fitted_rows, np.array(surface.listed, object)[surface.fitted]
     emulated = {
-        "trial": [r.trial for r in problem.rows],
-        "row": [r.row for r in problem.rows],
-        "error_over_se": posterior.emulator.error / posterior.rows.se,
-        "explained": posterior.emulator.explained,
-        "by_u": posterior.rows.by_u,
-        "by_v": posterior.rows.by_v,
+        "trial": [r.trial for r in listed],
+        "row": [r.row for r in listed],
+        "error_over_se": emulator.error / rows.se,
+        "explained": emulator.explained,
+        "by_u": rows.by_u,
+        "by_v": rows.by_v,
     }
     return {
         "posterior": draws,
@@ -261,7 +214,7 @@ def identifiability(posterior: Posterior) -> list[dict[str, Any]]:
     x = posterior.x
     correlation = np.corrcoef(x.T) - np.eye(x.shape[1])
     found = []
-    for j, f in enumerate(posterior.problem.free):
+    for j, f in enumerate(posterior.surface.free):
         values = f.start * np.exp(x[:, j])
         other = int(np.abs(correlation[j]).argmax())
         low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
@@ -274,7 +227,7 @@ def identifiability(posterior: Posterior) -> list[dict[str, Any]]:
                 "lo90": float(low),
                 "hi90": float(high),
                 "posterior_over_prior_sd": float(x[:, j].std() / f.prior_sd),
-                "tied_to": posterior.problem.free[other].name,
+                "tied_to": posterior.surface.free[other].name,
                 "correlation": float(correlation[j, other]),
             }
         )

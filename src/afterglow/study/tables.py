@@ -128,6 +128,38 @@ def contrasts(runs: _RunList, scales: Sequence[str] = ("MADRS",), draws: Sequenc
     return pd.DataFrame(pd.concat(parts, ignore_index=True) if parts else None, columns=names)
 
 
+def uncertainty(runs: _RunList, scales: Sequence[str], draws: Sequence[_RunList]) -> pd.DataFrame:
+    """Where the intervals of change and difference come from: chance among the patients, or what calibration leaves.
+
+    `sd_sampling` and `sd_parameters` are the two parts of the standard error, `from_parameters` the share of the
+    variance that the second makes.
+    """
+    known = {run.arm: run for run in runs}
+    others = [{run.arm: run for run in draw} for draw in draws]
+    parts = []
+    for run in runs:
+        control = known.get(f"{run.arm}/control")
+        for name in scales:
+            of = {
+                "change": (
+                    _arm_estimates(run, name)["change"],
+                    [_arm_estimates(o[run.arm], name)["change"] for o in others],
+                )
+            }
+            if control is not None:
+                pairs = [(o[run.arm], o[control.arm]) for o in others]
+                repeats = [intervals.mean(_paired(arm, other, name)) for arm, other in pairs]
+                of["difference"] = (intervals.mean(_paired(run, control, name)), repeats)
+            for what, (main, repeats) in of.items():
+                sampling, parameters = intervals.parts(main, repeats)
+                columns: dict[str, Any] = {**_visit_columns(run, name), "of": what}
+                columns |= {"sd_sampling": np.sqrt(sampling), "sd_parameters": np.sqrt(parameters)}
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    columns["from_parameters"] = parameters / (sampling + parameters)
+                parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
 def trajectories(runs: _RunList, quantities: Sequence[str] = tuple(QUANTITIES)) -> pd.DataFrame:
     """Dense medians and quantiles over patients: arm, quantity, unit, time_h, p05 ... median ... p95."""
     parts = []

@@ -1,54 +1,40 @@
 """Published against simulated: every trial record under its own design, misses included.
 
-`afterglow validate` prints the table and writes `validation.csv`. Rows that were fitted and rows kept for checking are
-told apart. The interval is what a trial of that size would show in nine of ten repetitions if the model were right:
-sampling error of the trial and, from draws of the fitted parameters, what the fit leaves open.
+`afterglow validate` prints the table and writes `validation.csv`; rows that were fitted and rows kept for checking are
+told apart. The interval is what such a trial would show in nine of ten repetitions if the model were right: what the
+posterior leaves open, what trials have of their own, and the sampling error of the published number.
+
+With `loo` every trial is predicted by a posterior that has not seen it, from the emulator that the calibration has
+left, beside a meta-regression that is left out in the same way and the error that a perfect model would have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from afterglow.data import fit_rows, trial, trials
+from afterglow.data import answered_rows, trial, trials
 from afterglow.data.fit_schema import FitRow
-from afterglow.data.fitted import measurement
+from afterglow.data.fitted import between_trials, measurement
 from afterglow.data.outcome_schema import MEASURES, Outcome
 from afterglow.errors import InputError
-from afterglow.study.draws import draws_faults, split_draws
-from afterglow.study.trials import Laboratory, Noise, predict
+from afterglow.study import baseline, loo, scoring
+from afterglow.study.calibrate import STEP_OWN, numbers, on_scale
+from afterglow.study.draws import draws_faults, split_draws, tau_draws
+from afterglow.study.published import Noise, predict
+from afterglow.study.scoring import Predictive
+from afterglow.study.surface import Surface, shipped
+from afterglow.study.trials import Laboratory, Own
 
+FloatArray = NDArray[np.float64]
 COLUMNS = [
-    "trial",
-    "arm",
-    "visit",
-    "scale",
-    "measure",
-    "observed",
-    "observed_se",
-    "predicted",
-    "lo90",
-    "hi90",
-    "role",
-    "z",
-]
-
-
-def _noise(extra: dict[str, float], variant: str | None) -> Noise:
-    found = measurement(variant) | extra
-    return Noise(found["rater_sd"], found["fluctuation_sd"], found["fluctuation_tau_d"])
-
-
-def _visit(row: Outcome) -> str:
-    if row.time_h is None:
-        return row.when or "-"
-    return f"{row.time_h:g} h" if row.time_h < 48 else f"{row.time_h / 24:g} d"
-
-
-def _roles() -> dict[tuple[str, str], FitRow]:
-    return {(r.trial, r.row): r for r in fit_rows()}
+    "trial", "arm", "visit", "scale", "measure", "observed", "observed_se", "predicted", "lo90", "hi90", "role", "z",
+]  # fmt: skip
+Progress = Callable[[float], None]
 
 
 def validate(
@@ -58,7 +44,7 @@ def validate(
     seed: int = 1,
     draws: int = 0,
     variant: str | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Simulate trial records and compare.
 
@@ -66,8 +52,7 @@ def validate(
         names: trials; default all that can be simulated.
         patients: virtual patients an arm.
         seed: seed of the virtual patients.
-        draws: draws of the fitted parameters that widen the intervals, at least 2; 0 leaves sampling error of the trial
-            alone.
+        draws: draws of the posterior that make up prediction and interval, at least 2; 0 takes typical values alone.
         variant: a rival mechanism.
         progress: called with the share done.
 
@@ -76,52 +61,116 @@ def validate(
         where the model does not speak of the number.
 
     Raises:
-        InputError: a number of draws below 0, or one draw.
+        InputError: an unknown trial, a number of draws below 0, or one draw.
     """
     if faults := draws_faults(draws):
         raise InputError(faults)
     chosen = [trial(n) for n in names] if names else [t for t in trials().values() if t.simulate is not None]
     laboratory = Laboratory(chosen, patients, seed, variant)
-    roles = _roles()
-    pairs = [(t, row) for t in chosen for row in t.answered()]
-    sets = [({}, {}), *split_draws(draws, seed, variant)]
-    columns = []
-    for k, (typical, noise) in enumerate(sets):
-        arms = laboratory.run(typical, _noise(noise, variant))
-        columns.append([_number(predict(row, arms[t.id])) for t, row in pairs])
+    held = measurement(variant)
+    listed = [r for t in chosen for r in answered_rows() if r.trial == t.id]
+
+    def predicted(values: Mapping[str, float], noise: Mapping[str, float], own: Own = (0.0, 0.0)) -> FloatArray:
+        arms = laboratory.run(values, Noise(**(held | dict(noise))), own)
+        found = [predict(r.outcome, arms.get(r.trial, {})) for r in listed]
+        return np.array([np.nan if p is None else on_scale(r, p) for r, p in zip(listed, found, strict=True)])
+
+    sets = split_draws(draws, seed, variant) if draws else [({}, {})]
+    tau = tau_draws(draws, seed, variant) if draws else np.array([[between_trials(variant)[k] for k in "uve"]])
+    up, down = ((predicted({}, {}, (h, 0.0)), predicted({}, {}, (0.0, h))) for h in (STEP_OWN, -STEP_OWN))
+    by = [(one - other) / (2 * STEP_OWN) for one, other in zip(up, down, strict=True)]
+    table = []
+    for k, (values, noise) in enumerate(sets):
+        table.append(predicted(values, noise))
         if progress:
             progress((k + 1) / len(sets))
-    table = np.array(columns, dtype=float)
-    spread = np.zeros(len(pairs))
-    if len(sets) > 1:
-        ratio = np.array([MEASURES[row.measure].logarithmic for _, row in pairs], dtype=bool)
-        spread = np.where(ratio, np.log(np.maximum(table[1:], 1e-3)), table[1:]).std(axis=0)
-    rows = []
-    for k, (t, row) in enumerate(pairs):
-        role = roles.get((t.id, row.key))
-        rows.append(_line(t.id, row, float(table[0, k]), float(spread[k]), "unused" if role is None else role.role))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return _table(listed, _predictives(listed, np.array(table), tau, by))
 
 
-def _number(x: float | None) -> float:
-    return float("nan") if x is None else x
+def _predictives(
+    listed: Sequence[FitRow], predicted: FloatArray, tau: FloatArray, by: Sequence[FloatArray]
+) -> list[Predictive]:
+    """Mixtures over draws, from predictions [draws, rows]; rows of which the model does not speak are left out."""
+    rows = numbers(listed, *by)
+    known = np.isfinite(predicted)
+    spoken: list[int] = np.flatnonzero(known.any(axis=0)).tolist()
+    middle = np.where(known, predicted, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    predicted = np.where(known, predicted, middle)
+    se = np.array([_se(r) for r in listed])
+    found = []
+    for name in dict.fromkeys(r.trial for r in listed):
+        at = np.array([i for i in spoken if listed[i].trial == name], dtype=np.intp)
+        if len(at):
+            covariance = rows.only(at).with_se(se[at]).covariance(tau)
+            found.append(Predictive(name, tuple(listed[i].row for i in at), predicted[:, at], covariance))
+    return found
 
 
-def _line(name: str, row: Outcome, predicted: float, spread: float, role: str) -> dict[str, object]:
-    logarithmic = MEASURES[row.measure].logarithmic
-    se = np.nan if row.se is None else row.se
-    width = 1.645 * float(np.hypot(0.0 if row.se is None else row.se, spread))
-    if logarithmic:
-        low, high = predicted * np.exp(-width), predicted * np.exp(width)
-        z = np.log(predicted / row.value) / se if predicted > 0 else np.nan
-    else:
-        low, high, z = predicted - width, predicted + width, (predicted - row.value) / se
+def _se(row: FitRow) -> float:
+    """Standard error on the scale of the error; where none is published the interval is the model's alone."""
+    return row.outcome.se or 1e-6
+
+
+def _table(listed: Iterable[FitRow], said: Iterable[Predictive]) -> pd.DataFrame:
+    """One line a published row."""
+    known: dict[tuple[str, str], tuple[float, float, float]] = {}
+    for one in said:
+        for key, point, (low, high) in zip(one.rows, one.point(), one.interval(), strict=True):
+            known[one.trial, key] = (float(point), float(low), float(high))
+    nothing = (np.nan, np.nan, np.nan)
+    return pd.DataFrame([_line(r, *known.get((r.trial, r.row), nothing)) for r in listed], columns=COLUMNS)
+
+
+def _visit(row: Outcome) -> str:
+    if row.time_h is None:
+        return row.when or "-"
+    return f"{row.time_h:g} h" if row.time_h < 48 else f"{row.time_h / 24:g} d"
+
+
+def _line(of: FitRow, point: float, low: float, high: float) -> dict[str, object]:
+    row, se = of.outcome, np.nan if of.outcome.se is None else of.outcome.se
+    z = (point - on_scale(of, row.value)) / se
+    if MEASURES[row.measure].logarithmic:
+        point, low, high = (float(np.exp(x)) for x in (point, low, high))
     if MEASURES[row.measure].percent:
-        low, high = max(low, 0.0), min(high, 100.0)
+        point, low, high = (float(np.clip(x, 0.0, 100.0)) for x in (point, low, high))
     arm = row.arm if row.versus is None else f"{row.arm} v {row.versus}"
     event = f"{row.measure}: {row.event}" if row.event else row.measure
-    values = (name, arm, _visit(row), row.scale or "", event, row.value, se, predicted, low, high, role, z)
+    values = (of.trial, arm, _visit(row), row.scale or "", event, row.value, se, point, low, high, of.role, z)
     return dict(zip(COLUMNS, values, strict=True))
+
+
+# ------------------------------------------------------------------------------------------------ unseen trials
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Every trial predicted unseen: `table` as of `validate`, `scores` as of `scoring.compare_scores`."""
+
+    table: pd.DataFrame
+    scores: pd.DataFrame
+    by_trial: pd.DataFrame
+
+
+def unseen(
+    surface: Surface | None = None, seed: int = 1, progress: Callable[[str, float], None] | None = None
+) -> Unseen:
+    """Leave one cohort out at a time, and score beside the baseline and the noise floor on the rows of both.
+
+    Args:
+        surface: of a calibration; None for the shipped one.
+        seed: of the sampler.
+        progress: called with the cohort and the share done.
+    """
+    surface = shipped() if surface is None else surface
+    ours, seen = loo.leave_one_out(surface, seed, progress=progress), loo.observed(surface)
+    theirs = baseline.leave_one_out()
+    shared = scoring.shared_rows([ours, theirs], seen)
+    everything = scoring.score(ours, seen, "model, all rows")
+    scores = [scoring.compare_scores(ours, theirs, seen), scoring.noise_floor(shared), everything]
+    sides = {"model": ours, "baseline": theirs}
+    lines = [scoring.by_trial(said, shared).assign(name=name) for name, said in sides.items()]
+    return Unseen(_table(surface.listed, ours), pd.concat(scores, ignore_index=True), pd.concat(lines))
 
 
 def not_simulated(names: Sequence[str] | None = None) -> dict[str, str]:

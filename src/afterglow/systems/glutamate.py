@@ -25,7 +25,7 @@ class Glutamate(System):
     tau_off = Param(24.0, "h", "recovery from suppression", source="assumed")
     disinhibition = Param(1.0, "1", "release by full tonic block; 0 = surge switched off", source="assumed")
     rise = Param(
-        0.83,
+        0.58,
         "1",
         "glutamate rise at full disinhibition; about 13 % after 0.5 mg/kg IV",
         source="derived.glutamate_rise",

@@ -24,7 +24,7 @@ class Mood(System):
 
     # what is known
     weight_fast = Param(0.45, "1", "share of symptoms that full fast gain lifts", source="fitted", bounds=(0, 0.95))
-    weight_spines = Param(0.20, "1", "share that full restoration of spines lifts", source="assumed", bounds=(0, 1))
+    weight_spines = Param(0.20, "1", "share that full restoration of spines lifts", source="fitted", bounds=(0, 1))
     weight_belief = Param(0.45, "1", "share that goes when the negative belief goes", source="assumed", bounds=(0, 1))
     setting = Param(
         0.45,
@@ -35,7 +35,7 @@ class Mood(System):
     )
     by_stress = Param(0.15, "1", "symptoms added by one stress load, log scale", source="assumed")
     by_inflammation = Param(0.05, "1", "symptoms added by one cytokine load, log scale", source="assumed")
-    tau = Param(1.0, "h", "lag of mood behind its causes", source="assumed")
+    tau = Param(1.0, "h", "lag of mood behind its causes", source="fitted", bounds=(0.05, 12))
 
     # what changes
     severity = State("1", "symptoms / untreated baseline", init=1.0, bounds=(0, 10), size=0.5)
@@ -43,7 +43,7 @@ class Mood(System):
     # how it changes
     seen = 1 - (1 - setting) * remote_raters
     by_synapses = (1 - seen * weight_fast * fast_gain) * (1 - seen * weight_spines * spine_gain)
-    left = by_synapses * (1 - weight_belief * (1 - negative_belief))
+    left = by_synapses * (1 - seen * weight_belief * (1 - negative_belief))
     log_change = by_stress * stress + by_inflammation * inflammation - expectancy - monoamine - benzodiazepine
     severity.dot = (left * exp(log_change) - severity) / tau
 

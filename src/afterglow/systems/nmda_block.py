@@ -34,7 +34,9 @@ class NmdaBlock(System):
         0.9, "umol/L", "S-equivalents that block half of the synaptic site; no human data see it", source="assumed"
     )
     r_synaptic = Param(0.6, "1", "effect of R- per S-ketamine at the synaptic site", source="assumed")
-    n_tonic = Param(2.0, "1", "Hill exponent of the tonic site", source="assumed")
+    n_tonic = Param(
+        1.0, "1", "Hill exponent of the tonic site: one blocker a channel; trials are flat in dose", source="assumed"
+    )
     n_synaptic = Param(2.0, "1", "Hill exponent of the synaptic site", source="assumed")
 
     # how it follows

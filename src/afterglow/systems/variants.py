@@ -26,14 +26,28 @@ VARIANTS: dict[str, Variant] = {
         "hydroxynorketamine drives AMPA throughput",
         {"glutamate.disinhibition": 0.0, "plasticity.metabolite_weight": 2.0},
     ),
-    "no-mtor": Variant("mTOR blocked, as by rapamycin: no new spines, no window", {"plasticity.mtor": 0.0}),
-    "opioid-gated": Variant("half of the fast gain needs opioid receptors, here blocked", {"plasticity.ampa": 0.5}),
+    "no-mtor": Variant("mTOR blocked and nothing else: no new spines, no window", {"plasticity.mtor": 0.0}),
+    # Abdallah CG et al. 2020 (doi 10.1038/s41386-020-0644-9): the same at 24 h, more response at two weeks
+    "rapamycin": Variant(
+        "mTOR blocked, and fast gain lost more slowly (time constant 10 d, assumed; only the direction is published)",
+        {"plasticity.mtor": 0.0, "synapses.tau_fast": 10.0},
+    ),
+    # Williams NR et al. 2018 (doi 10.1176/appi.ajp.2018.18020138): weaker with naltrexone, in 12 patients; contested
+    "opioid-gated": Variant(
+        "half of the drive on fast gain and spines needs opioid receptors, here blocked (half is assumed)",
+        {"plasticity.ampa": 0.5},
+    ),
     "equal-enantiomers": Variant(
         "S- and R-ketamine count the same", {"nmda_block.weight_r": 1.0, "nmda_block.r_synaptic": 1.0}
     ),
     "ki-weighted": Variant(
         "S- and R-ketamine count by their affinities",
         {"nmda_block.weight_r": 0.3 / 1.4, "nmda_block.r_synaptic": 0.3 / 1.4},
+    ),
+    # Zhang JC et al. 2014 (doi 10.1016/j.pbb.2013.11.033): in mice R-ketamine is the more potent and lasts longer
+    "r-weighted": Variant(
+        "R-ketamine counts more than S-ketamine, by the affinities turned round (assumed; mice give no ratio)",
+        {"nmda_block.weight_r": 1.4 / 0.3},
     ),
     "no-spines": Variant("spine formation switched off", {"synapses.formation": 0.0}),
     "no-belief": Variant("belief does not learn", {"belief.learning_rate": 0.0}),
