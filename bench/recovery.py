@@ -1,8 +1,9 @@
 """Known parameters found again from simulated trials: the coverage of the calibration's intervals.
 
     python bench/recovery.py --sets 24 --out docs/validation
+    python bench/recovery.py --sets 24 --with-published --out docs/validation
 
-About ten seconds a set on one core. Needs `afterglow[fit]`; see docs/rivals.md for what is tested and what is not.
+Five to ten seconds a set on one core. Needs `afterglow[fit]`; see docs/rivals.md for what is tested and what is not.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from afterglow import streams
 from afterglow.data.fitted import posterior
 from afterglow.study import recovery
 from afterglow.study.calibrate import Problem, between_trials
-from afterglow.study.surface import Surface, shipped
+from afterglow.study.surface import Surface, sample, shipped
 
 
 def truths(surface: Surface, sets: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -50,15 +51,24 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=192, help="virtual patients an arm")
     parser.add_argument("--steps", type=int, default=2500, help="steps of each walker of the sampler")
     parser.add_argument("--seed", type=int, default=7, help="not that of the calibration")
+    parser.add_argument(
+        "--with-published",
+        action="store_true",
+        help="infer from published and made-up rows together (see study/recovery)",
+    )
     parser.add_argument("--out", type=Path, default=Path("docs/validation"))
     asked = parser.parse_args()
     surface = shipped()
     rows = surface.rows.only(surface.fitted)
 
+    emulator = surface.emulator.only(surface.fitted)
+
     def sampler(observed: np.ndarray, seed: int):
-        every = np.full(len(surface.listed), np.nan)
-        every[surface.fitted] = observed
-        return surface.posterior(np.isfinite(every), seed, asked.steps, np.nan_to_num(every))
+        spoken = np.flatnonzero(np.isfinite(observed))
+        found, of = rows.seen(observed).only(spoken), emulator.only(spoken)
+        if asked.with_published:
+            found, of = recovery.beside(rows, found), emulator.only(np.concatenate([np.arange(len(observed)), spoken]))
+        return sample(found, of, surface.free, seed, asked.steps)
 
     table = recovery.recover(
         recovery.Asked.of(surface.free, between_trials()),
@@ -70,8 +80,9 @@ def main() -> None:
         progress=lambda line: print(line, flush=True),
     )
     found = recovery.summary(table)
-    table.to_csv(asked.out / "recovery_sets.csv", index=False, float_format="%.4g")
-    found.to_csv(asked.out / "recovery.csv", index=False, float_format="%.4g")
+    ending = "_joint" if asked.with_published else ""
+    table.to_csv(asked.out / f"recovery_sets{ending}.csv", index=False, float_format="%.4g")
+    found.to_csv(asked.out / f"recovery{ending}.csv", index=False, float_format="%.4g")
     print(found.to_string(index=False, float_format=lambda v: f"{v:.3g}"))
     every = found.iloc[-1]
     print(f"covered: {every.covered:.1%} (95 % interval {every.lo95:.1%} to {every.hi95:.1%}) of 90 %")

@@ -62,12 +62,13 @@ def ship(inert: Refit, budget: Budget, seed: int, folder: Path, command: str) ->
     table.to_csv(folder / "inert_posterior.csv", index=False, float_format="%.5g")
     about = {
         "command": command,
-        "note": "sampled on the emulator and not corrected by runs of the model; smaller budget than the base model",
-        **rivals.settings(budget, seed),
+        "note": "sampled on the emulator, not corrected by runs of the model; smaller budget than the base model",
+        "seed": seed,
         "rows_version": fit_version(),
         "rows": int(inert.surface.fitted.sum()),
         "draws": SHIPPED,
         "runs": len(inert.surface.x),
+        "budget": rivals.settings(budget, seed),
         "versions": {name: version(name) for name in LIBRARIES},
     }
     (folder / "inert_posterior.yaml").write_text(yaml.safe_dump(about, sort_keys=False), encoding="utf-8")
@@ -96,7 +97,13 @@ def main() -> None:
         if len(found) > 1:
             print(write(found, inside, asked.out).to_string(index=False, float_format="{:.3g}".format), flush=True)
     if asked.inert:
-        ship(found[INERT], budget, asked.seed, asked.inert, "python bench/rivals.py --work FOLDER --inert FOLDER")
+        ship(
+            found[INERT],
+            budget,
+            asked.seed,
+            asked.inert,
+            "python bench/rivals.py --work FOLDER --inert src/afterglow/data/fit",
+        )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from afterglow import streams
+from afterglow.interfaces import words as sentences
 from afterglow.study import next_trial
 from afterglow.study.drug_share import drug_share, read_scores, shares
 from afterglow.study.next_trial import DESIGNS, ODDS, Foreseen, enough, foresee, narrowed, told_apart
@@ -134,3 +135,19 @@ def test_where_nobody_feels_the_drug_an_inert_one_makes_no_difference():
 def test_the_error_of_one_patient_is_that_of_the_published_trial():
     seen = foresee(DESIGNS["masked"], 2, 16, 1)
     assert math.sqrt(seen.sampling(20)) == pytest.approx((13.3 + 1.64) / (2 * 1.96), rel=0.01)
+
+
+# ------------------------------------------------------------------------------------ in words
+
+
+@pytest.mark.parametrize(
+    ("apart", "said"), [(-0.5, "about as well (log score a trial −0.50"), (-0.9, "less well (log score a trial −0.90")]
+)
+def test_the_sentence_says_whether_the_rival_is_told_apart(monkeypatch, apart, said):
+    part = {"percent": 20.0, "lo90": 15.0, "hi90": 25.0}
+    record = {"alone": part, "on_top": part, "trials": 30, "inert_minus_base": apart, "inert_minus_base_se": 0.3}
+    monkeypatch.setattr("afterglow.data.fitted.drug_share", lambda: record)
+    text = sentences.drug_share()
+    assert said in text
+    assert ("anywhere between nothing" in text) == (apart == -0.5)
+    assert "only masked trials can tell" in text

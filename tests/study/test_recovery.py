@@ -8,7 +8,7 @@ from afterglow import streams
 from afterglow.study import recovery
 from afterglow.study.calibrate import Free
 from afterglow.study.likelihood import Rows
-from afterglow.study.recovery import Asked, binomial, compared, made_up, recover, summary
+from afterglow.study.recovery import Asked, beside, binomial, compared, made_up, recover, summary
 
 SLOPES = np.array([[1.0, 0.5], [0.2, -1.0], [1.5, 0.1], [-0.3, 0.8], [0.7, 0.7]])
 PRIOR_SD = 0.5
@@ -137,6 +137,37 @@ def test_the_exact_binomial_interval():
     assert binom.cdf(20, 24, high) == pytest.approx(0.025)
     assert binomial(0, 100) == (0.0, pytest.approx(1 - 0.025**0.01))
     assert binomial(24, 24)[1] == 1.0
+
+
+def exact_mean(rows, slopes):
+    weight = np.linalg.inv(rows.covariance(TAU))
+    covariance = np.linalg.inv(slopes.T @ weight @ slopes + np.eye(2) / PRIOR_SD**2)
+    return covariance @ slopes.T @ weight @ rows.observed, covariance
+
+
+def test_beside_published_rows_truths_from_their_posterior_are_covered_as_promised():
+    """Truths far from the prior's middle: alone the prior draws the intervals away, together they are right."""
+    published = ROWS.seen(SLOPES @ np.array([1.5, -1.5]))
+    middle, covariance = exact_mean(published, SLOPES)
+    rng, hits = streams.generator(9, "joint"), {"alone": 0, "together": 0}
+    for _ in range(600):
+        truth = rng.multivariate_normal(middle, covariance)
+        made = ROWS.seen(made_up(ROWS, SLOPES @ truth, TAU, rng))
+        for name, rows, slopes in (
+            ("alone", made, SLOPES),
+            ("together", beside(published, made), np.vstack([SLOPES, SLOPES])),
+        ):
+            mean, spread = exact_mean(rows, slopes)
+            hits[name] += int(abs(truth[0] - mean[0]) < 1.645 * spread[0, 0] ** 0.5)
+    assert hits["together"] / 600 == pytest.approx(0.9, abs=0.035)
+    assert hits["alone"] / 600 < 0.87
+
+
+def test_a_repeated_trial_has_effects_of_its_own():
+    both = beside(ROWS, ROWS)
+    covariance = both.covariance(TAU)
+    assert covariance[:5, :5] == pytest.approx(ROWS.covariance(TAU))
+    assert (covariance[:5, 5:] == 0).all()
 
 
 def test_same_seed_same_sets():

@@ -111,20 +111,27 @@ def signed(value: float, digits: int = 1) -> str:
 
 
 def drug_share() -> str:
-    """What the fits say of the drug's own share, with their numbers."""
+    """What the posterior and the inert rival say of the drug's own share, with their numbers."""
     from afterglow.data.fitted import drug_share as record
 
     found = record()
     alone, on_top = (
-        f"{part['percent']:.0f} % ({part['lo90']:.0f} to {part['hi90']:.0f} %, 90 % interval of the fit)"
+        f"{part['percent']:.0f} % ({part['lo90']:.0f} to {part['hi90']:.0f} %, 90 % interval)"
         for part in (found["alone"], found["on_top"])
     )
-    losses = f"{found['data_loss_inert']:.0f} against {found['data_loss']:.0f}"
+    apart, se = found["inert_minus_base"], found["inert_minus_base_se"]
+    told = apart < -2 * se
+    scores = f"log score a trial {signed(apart, 2)}, standard error {se:.2f}, {found['trials']} trials"
+    so = (
+        "So some share is likely the drug's own, but how much hangs on trials in which people noticed what they got"
+        if told
+        else "So the drug's share lies anywhere between nothing and these numbers"
+    )
     return (
         "In trials most people notice whether they got ketamine, and then expect more. In the fit the drug itself "
         f"takes {on_top} off the baseline score a day after one infusion, on top of what is expected, and would take "
         f"{alone} if nothing were. But a rival in which the drug does nothing except reveal itself (unblinding) was "
-        f"fitted to the same {found['rows']} published numbers and misses them little more (loss {losses}). So "
-        "the drug's share lies anywhere between nothing and these numbers, every difference here holds an assumed "
-        "share, and only masked trials can tell. `--variant inert` shows the same courses under the rival."
+        f"fitted with the same freedom and predicts trials it has not seen {'less well' if told else 'about as well'} "
+        f"({scores}). {so}, every difference here holds an assumed share, and only masked trials can tell. "
+        "`--variant inert` shows the same courses under the rival."
     )

@@ -64,11 +64,12 @@ def emulate(x: FloatArray, y: FloatArray) -> Emulator:
     best = np.full(y.shape[1], np.inf)
     weights = np.zeros((f.shape[1], y.shape[1]))
     projected = u.T @ (y - mean)
-    for ridge in RIDGES * len(x):
+    # with fewer points than coefficients an all but free fit goes through every point, and its error cannot be told
+    for ridge in (RIDGES if len(x) > f.shape[1] else RIDGES[RIDGES >= 1e-6]) * len(x):
         shrink = (s**2 / (s**2 + ridge))[:, None]
         left = y - mean - u @ (shrink * projected)
         leverage = ((u**2) @ shrink)[:, 0] + 1 / len(x)
-        error = np.sqrt(np.mean((left / np.maximum(1 - leverage, 1e-3)[:, None]) ** 2, axis=0))
+        error = np.sqrt(np.mean((left / np.maximum(1 - leverage, 1e-10)[:, None]) ** 2, axis=0))
         better = error < best
         slopes = vt.T @ (np.where(s > 0, s / (s**2 + ridge), 0.0)[:, None] * projected)
         weights[1:, better] = slopes[:, better]

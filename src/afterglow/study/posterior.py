@@ -47,7 +47,7 @@ class Plan:
     steps: int = STEPS  # of each walker
 
 
-QUICK = Plan(patients=96, rounds=(256, 96), draws=96, keep=96)
+QUICK = Plan(patients=64, rounds=(224, 64), draws=64, keep=64)
 
 
 @dataclass(frozen=True)
