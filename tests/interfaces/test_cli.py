@@ -234,6 +234,12 @@ class TestStudies:
         assert pd.read_csv(tmp_path / "V" / "score.csv")["value"].tolist() == [3.25, 5.0]
         assert len(pd.read_csv(tmp_path / "V" / "score_by_trial.csv")) == 1
 
+    def test_unseen_trials_need_the_sampler(self, run, monkeypatch):
+        monkeypatch.setattr("afterglow.interfaces.validation.find_spec", lambda _name: None)
+        done = run("validate", "--loo")
+        assert done.exit_code == 2
+        assert "afterglow[fit]" in done.stderr
+
     def test_validate_refuses_bad_numbers_before_it_runs(self, run, monkeypatch):
         monkeypatch.setattr("afterglow.study.validate.validate", lambda *_names, **_options: pytest.fail("it ran"))
         assert run("validate", "--patients", "0").exit_code == 2

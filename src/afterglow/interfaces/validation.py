@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from afterglow.errors import Fault, InputError
 from afterglow.interfaces import output, terminal
 from afterglow.study import validate as study
 
@@ -31,6 +33,8 @@ class Asked:
 def run(asked: Asked, tell: Tell | None) -> dict[str, pd.DataFrame]:
     """The tables `validation` and `score`; with `loo` also `score_by_trial`."""
     if asked.loo:
+        if find_spec("emcee") is None:
+            raise InputError(Fault("--loo", "the sampler emcee is not installed", "pip install 'afterglow[fit]'"))
         found = study.unseen(seed=asked.seed, progress=tell)
         table = found.table if not asked.trials else found.table.loc[found.table["trial"].isin(asked.trials)]
         return {"validation": table, "score": found.scores, "score_by_trial": found.by_trial}
