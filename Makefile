@@ -23,10 +23,10 @@ validation:  ## remake docs/validation: published against predicted, seen and un
 	$(BIN)/python bench/validation.py
 
 recovery:  ## known parameters from made-up trials
-	$(BIN)/python bench/recovery.py
+	$(BIN)/python bench/recovery.py --sets 24 --patients 160 --steps 1500
 
 rivals:  ## rival mechanisms refitted and scored
-	$(BIN)/python bench/rivals.py
+	$(BIN)/python bench/rivals.py --work afterglow-rivals --rounds 2 --design 224 --draws 40 --steps 900 --inert src/afterglow/data/fit
 
 contrary:  ## what speaks against the simple story, against the shipped model
 	$(BIN)/python -m afterglow.study.contrary > docs/contrary_evidence.md

@@ -240,6 +240,11 @@ class TestStudies:
         assert done.exit_code == 2
         assert "afterglow[fit]" in done.stderr
 
+    @pytest.mark.parametrize("words", [("one2020",), ("--variant", "inert")])
+    def test_unseen_refuses_what_it_cannot_do_before_it_runs(self, run, monkeypatch, words):
+        monkeypatch.setattr("afterglow.study.validate.unseen", lambda **_options: pytest.fail("it ran"))
+        assert run("validate", *words, "--loo").exit_code == 2
+
     def test_validate_refuses_bad_numbers_before_it_runs(self, run, monkeypatch):
         monkeypatch.setattr("afterglow.study.validate.validate", lambda *_names, **_options: pytest.fail("it ran"))
         assert run("validate", "--patients", "0").exit_code == 2

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from afterglow.data import trial
 from afterglow.errors import Fault, InputError
 from afterglow.interfaces import output, terminal
 from afterglow.study import validate as study
@@ -35,6 +36,11 @@ def run(asked: Asked, tell: Tell | None) -> dict[str, pd.DataFrame]:
     if asked.loo:
         if find_spec("emcee") is None:
             raise InputError(Fault("--loo", "the sampler emcee is not installed", "pip install 'afterglow[fit]'"))
+        if asked.variant is not None:
+            where = "docs/rivals.md says how rivals are scored unseen"
+            raise InputError(Fault("--variant", "only the base model is predicted unseen here", where))
+        for name in asked.trials or ():
+            trial(name)  # refuses one that does not exist, before minutes of work
         found = study.unseen(seed=asked.seed, progress=tell)
         table = found.table if not asked.trials else found.table.loc[found.table["trial"].isin(asked.trials)]
         return {"validation": table, "score": found.scores, "score_by_trial": found.by_trial}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from afterglow.compiled import OMEGA, compiled
 from afterglow.data import answered_rows, fit_version, read_yaml, trial
 from afterglow.data.fit_schema import FitRow
+from afterglow.data.fitted import MEASUREMENT
 from afterglow.data.outcome_schema import MEASURES
 from afterglow.lang import FlatModel
 from afterglow.study.likelihood import Rows
@@ -91,7 +92,7 @@ def free_parameters(model: FlatModel, variant: str | None = None) -> list[Free]:
         if spread is not None and name not in fixed:
             found.append(Free(OMEGA + name, spread.size, entry["prior_sd"], layer=entry["layer"]))
     for name, entry in declared["measurement"].items():
-        found.append(Free(f"measurement.{name}", entry["start"], entry["prior_sd"], layer=entry["layer"]))
+        found.append(Free(f"{MEASUREMENT}{name}", entry["start"], entry["prior_sd"], layer=entry["layer"]))
     return found
 
 
@@ -103,7 +104,7 @@ def between_trials() -> tuple[float, float, float]:
 
 def noise_of(values: Mapping[str, float]) -> Noise:
     """Measurement parameters among fitted values."""
-    head = "measurement."
+    head = MEASUREMENT
     held = {name: entry["value"] for name, entry in read_yaml("fit/free.yaml")["fixed"].items()}
     return Noise(**held, **{name.removeprefix(head): v for name, v in values.items() if name.startswith(head)})
 
@@ -183,7 +184,7 @@ class Problem:
 
     def _predict(self, rows: Sequence[FitRow], x: FloatArray, own: Own = (0.0, 0.0)) -> list[float | None]:
         values = self.values(x)
-        typical = {k: v for k, v in values.items() if not k.startswith("measurement.")}
+        typical = {k: v for k, v in values.items() if not k.startswith(MEASUREMENT)}
         arms = self.laboratory.run(typical, noise_of(values), own, {r.trial for r in rows})
         return [predict(r.outcome, arms.get(r.trial, {})) for r in rows]
 
@@ -199,9 +200,7 @@ class Problem:
 
     def learn(self, j: int, x: FloatArray, moved: FloatArray) -> None:
         """Let the arms remember that parameter j changes nothing in them, so that they are not run again for it."""
-        one, other = (
-            {k: v for k, v in self.values(at).items() if not k.startswith("measurement.")} for at in (x, moved)
-        )
+        one, other = ({k: v for k, v in self.values(at).items() if not k.startswith(MEASUREMENT)} for at in (x, moved))
         if self.free[j].name in one:
             for arm in self.laboratory.arms.values():
                 arm.learn_inert(self.free[j].name, one, other)
@@ -323,7 +322,7 @@ def as_record(result: Fit, command: str) -> dict[str, Any]:
         }
         for f, v, s, layered in zip(result.free, result.values().values(), sd, result.layered, strict=True)
     }
-    head = "measurement."
+    head = MEASUREMENT
     return {
         "command": command,
         "version": version("afterglow"),

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from afterglow.data.fitted import MEASUREMENT as HEAD
+from afterglow.data.fitted import TAU
 from afterglow.errors import Fault
-
-HEAD = "measurement."
-TAU = "tau_"
 
 
 def split_draws(count: int, seed: int, variant: str | None = None) -> list[tuple[dict[str, float], dict[str, float]]]:

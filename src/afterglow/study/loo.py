@@ -19,7 +19,6 @@ from afterglow.study.scoring import Predictive, Published
 from afterglow.study.surface import Surface
 
 FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 STEPS = 2500  # of each walker; half are dropped
 COMPONENTS = 250  # draws that make up a prediction
 

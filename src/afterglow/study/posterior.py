@@ -6,9 +6,10 @@
     4. steps 2 and 3 are repeated with points drawn from that posterior
     5. the last draws are run through the model itself, weighted by how much the emulator misjudged them, and resampled
 
-The emulator makes the sampler's 10^5 questions cheap; step 5 makes sure that nothing of it is left in the answer. emcee
+The emulator makes the sampler's 10^5 questions cheap; step 5 takes most of its error out of the answer, and
+`effective` says how well. emcee
 was taken (nautilus and pocoMC were not measured) because a vectorised likelihood on an emulator needs no adaptive
-proposal: 96 walkers with differential-evolution moves mix within about 60 steps in 21 dimensions.
+proposal: 96 walkers with differential-evolution moves. How long they take to mix in 29 dimensions was not measured.
 
 Sources: Foreman-Mackey D et al. (2013) PASP 125:306; ter Braak CJF, Vrugt JA (2008) Stat Comput 18:435.
 """
