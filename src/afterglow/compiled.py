@@ -78,8 +78,9 @@ def parameters(
     replicate: int,
     patients: range,
     typical: Mapping[str, float] | None = None,
+    keep: NDArray[np.int64] | None = None,
 ) -> FloatArray:
-    """Parameter slots [slots, patients]: typical values with everybody's own spread, and covariates.
+    """Parameter slots [slots, people]: typical values with everybody's own spread, and covariates.
 
     Args:
         model: the compiled model.
@@ -89,8 +90,9 @@ def parameters(
         patients: numbers of the patients (the keys of their luck).
         typical: typical values that replace the model's own; "omega.<parameter>" replaces the SD of its ETA (of the
             logarithm, of the logit, or of the value itself, by the kind of its spread).
+        keep: places in `patients` of the people in `population`; without it, all.
     """
-    prog, n = model.program, len(patients)
+    prog, n = model.program, len(population)
     slots = np.repeat(np.array(prog.defaults)[:, None], n, axis=1)
     typical = dict(typical or {})
     omega = {name: typical.pop(OMEGA + name, spread.size) for name, (_, spread) in model.etas.items()}
@@ -104,6 +106,7 @@ def parameters(
         slots[prog.slot[name]] = value
     for name, (purpose, spread) in model.etas.items():
         eta = streams.normal(seed, replicate, patients, purpose)[:, 0] * omega[name]
+        eta = eta if keep is None else eta[keep]
         row = slots[prog.slot[name]]
         if spread.kind == "lognormal":
             row *= np.exp(eta)

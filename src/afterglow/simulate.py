@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from afterglow.blocks import Block, Conduct, Doing, ScoresByScale
 from afterglow.clinic import scale
 from afterglow.clinic.course import Course
 from afterglow.clinic.ledger import Given, Ledger
 from afterglow.clinic.population import Population, load_population
 from afterglow.clinic.regimen import SESSION_H, Administration, Signal, session_signals
+from afterglow.clinic.relief import moved
 from afterglow.clinic.visits import clock, label, visits
 from afterglow.compile.numpy_code import numpy_function
 from afterglow.compile.vector import LANES
@@ -115,11 +117,12 @@ class Arm:
         rtol: float = 1e-5,
         device: str = "cpu",
         first: int = 0,
+        threads: int | None = None,
     ) -> None:
         """Arguments as of `simulate_course`.
 
         `rtol` is the engine's relative tolerance; `first` is the number of the first patient, a multiple of LANES, for
-        whoever simulates a population block by block.
+        whoever simulates a population block by block; `threads` as for `Engine`.
         """
         if first % LANES:
             raise ValueError(f"first must be a multiple of {LANES}, not {first}")
@@ -136,7 +139,7 @@ class Arm:
         # Whole groups of lanes are always simulated, with real people in them, so that one more patient changes
         # nobody's step size.
         self.who = range(first, first + -(-patients // LANES) * LANES)
-        self.model, self.variant = compiled(variant, rtol, device=device), variant
+        self.model, self.variant = compiled(variant, rtol, threads, device), variant
         if population is None or isinstance(population, Population):
             self.people = (population or load_population()).draw(seed, replicate, self.who)
         else:
@@ -156,19 +159,21 @@ class Arm:
             lag = rated - self.time_h[np.maximum(np.searchsorted(self.time_h, rated, side="right") - 1, 0)]
             self.time_h = np.union1d(self.time_h, rated[(lag < 0) | (lag > 1e-6)])
         self.visit_index = np.searchsorted(self.time_h, at)
-        self._noise: list[
-            dict[str, float]
-        ] = []  # numbers of the measurement by block of people; empty: the fitted ones
-        self._clear(1)
+        self._clear([self._block()])
 
-    def _clear(self, repeats: int) -> None:
-        """Nothing done yet; the people are there `repeats` times, one block after the other."""
-        self.repeats, self.actions = repeats, Actions()
+    def _block(self, typical: Mapping[str, float] | None = None, noise: Mapping[str, float] | None = None) -> Block:
+        """This arm's own people."""
+        return Block(self.people, self.who, replicate=self.replicate, typical=typical, noise=noise or {})
+
+    def _clear(self, blocks: Sequence[Block]) -> None:
+        """Nothing done yet; the people of the blocks stand one block after the other."""
+        self.blocks, self.actions = list(blocks), Actions()
+        self.starts = np.cumsum([0, *(len(one.people) for one in blocks)]).tolist()
         self.weight, self.baseline = (
-            np.tile(self.people[name].to_numpy(float), repeats) for name in ("WT", "baseline_madrs")
+            np.concatenate([one.people[name].to_numpy(float) for one in blocks]) for name in ("WT", "baseline_madrs")
         )
         self.given: list[tuple[IntArray, Administration, FloatArray, str]] = []
-        self.status = np.zeros(repeats * len(self.who), np.int64)
+        self.status = np.zeros(self.starts[-1], np.int64)
         self.problems: dict[int, str] = {}  # by patient
         self._session_ends: dict[str, FloatArray] = {}
         self._first_device: dict[int, float] = {}  # time of a session's first nasal device, h
@@ -181,13 +186,17 @@ class Arm:
         self, typical: Mapping[str, float] | None = None, progress: Callable[[float], None] | None = None
     ) -> FloatArray:
         """Outputs [patients, times, outputs], at `typical` parameter values where given."""
-        return self._trajectories([typical], progress)
+        return self.trajectories_of([self._block(typical)], progress=progress)
 
-    def _trajectories(
-        self, typical: Sequence[Mapping[str, float] | None], progress: Callable[[float], None] | None
+    def trajectories_of(
+        self,
+        blocks: Sequence[Block],
+        conduct: Conduct | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> FloatArray:
-        self._clear(len(typical))
-        self.slots, self.routes = np.hstack([self.parameters(one) for one in typical]), {}
+        """Outputs [people of all blocks, times, outputs]; `conduct` acts on the same people in the same order."""
+        self._clear(blocks)
+        self.slots, self.routes = np.hstack([self._parameters_of(one) for one in blocks]), {}
         everyone = np.arange(len(self.status))
         for a in self.regimen.administrations:
             if a.session is None:
@@ -195,7 +204,12 @@ class Arm:
         for s in self.regimen.signals:
             if not s.name.endswith("_session"):  # those come with the sessions that are really given
                 self.signal(everyone, s)
-        return self._run(Ledger(len(everyone), self.regimen.administrations), progress)
+        return self._run(Ledger(len(everyone), self.regimen.administrations), conduct, progress)
+
+    def _parameters_of(self, block: Block) -> FloatArray:
+        """Parameter slots [slots, people] of a block."""
+        keep = np.arange(len(block.who)) if block.keep is None else block.keep
+        return parameters(self.model, block.people, self.seed, block.replicate, block.who, block.typical, keep)
 
     def run(
         self, typical: Mapping[str, float] | None = None, progress: Callable[[float], None] | None = None
@@ -213,8 +227,8 @@ class Arm:
 
         `noise` replaces numbers of the measurement (`clinic.scale.measure`), one entry for each of `typical`.
         """
-        self._noise = [measurement(self.variant) | dict(one) for one in noise]
-        values = self._trajectories(typical, progress)
+        blocks = [self._block(one, noise[k] if noise else None) for k, one in enumerate(typical)]
+        values = self.trajectories_of(blocks, progress=progress)
         return [self._result(values, block) for block in range(len(typical))]
 
     # -- what is done
@@ -228,6 +242,15 @@ class Arm:
         for s in signals:
             if s.value:
                 self._keep_on(given.who, s)
+
+    def _session_without(self, given: Given, conduct: Conduct | None) -> None:
+        """A planned session without those who miss it."""
+        number, time_h = given.intakes[0].session, given.intakes[0].time_h
+        missed = None if conduct is None or number is None else conduct.missed(number, time_h)
+        if missed is not None:
+            given = Given(given.who[~missed[given.who]], given.intakes, given.reason)
+        if len(given.who):
+            self.session(given)
 
     def _keep_on(self, who: IntArray, s: Signal) -> None:
         """Where two sessions overlap, the end of the earlier one does not end the other: it is on again at once."""
@@ -282,21 +305,25 @@ class Arm:
         return self.routes[full]
 
     # -- running
-    def _run(self, ledger: Ledger, progress: Callable[[float], None] | None) -> FloatArray:
+    def _run(self, ledger: Ledger, conduct: Conduct | None, progress: Callable[[float], None] | None) -> FloatArray:
         """Run from decision to decision; each is taken on the scores measured at its visit."""
         values = np.empty((0, 0, 0))
-        madrs = self.outputs.index("mood.madrs")
-        stops = sorted({d.time_h for d in self.decisions} | {self.horizon})
+        moments = set(conduct.times_h if conduct else ())
+        doing = Doing(self, ledger)
+        stops = sorted({d.time_h for d in self.decisions} | {self.horizon} | moments)
         pause, begin = None, 0.0
         for stop in stops:
             for given in ledger.planned(begin, stop):
-                self.session(given)
+                self._session_without(given, conduct)
             values, pause = self._advance(values, pause, stop)
             for d in self.decisions:
                 if d.time_h == stop:
-                    holds = d.condition.holds(*self._scores_at(values[:, :, madrs], stop))
+                    holds = d.condition.holds(*self._scores_at(values, stop))
                     for given in ledger.decide(d, holds & (self.status == 0)):
                         self.session(given)
+            if conduct and stop in moments:
+                doing.values = values
+                conduct.at(stop, *self._scores_at(values, stop), doing)
             begin = stop
             if progress:
                 progress(stop / self.horizon)
@@ -313,37 +340,53 @@ class Arm:
         else:
             values = values if values.size else np.full((len(self.status), len(self.time_h), len(wanted)), np.nan)
             values[:, chosen] = result.values
-        lines = result.failures([*self.who] * self.repeats)
+        numbers = [np.array(one.who)[slice(None) if one.keep is None else one.keep] for one in self.blocks]
+        lines = result.failures(np.concatenate(numbers).tolist())
         for i, problem in zip(np.flatnonzero(result.status).tolist(), lines, strict=True):
             self.problems.setdefault(i, problem)
         self.status = np.where(self.status == 0, result.status, self.status)
         return values, result.end
 
     # -- reading
-    def _scores_at(self, madrs: FloatArray, time: float) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    def _scores_at(self, values: FloatArray, time: float) -> tuple[ScoresByScale, ScoresByScale]:
         """Measured scores at the time of a decision, and measured baselines; a table with this visit shows the same."""
         at = np.searchsorted(self.time_h, [0.0, time], side="right") - 1
-        now, base = {}, {}
-        for name in scale.names():
-            blocks = np.split(madrs[:, at], self.repeats)
-            found = [self._measure(name, some, self.time_h[at], block) for block, some in enumerate(blocks)]
-            base[name], now[name] = np.vstack(found).T
-        return now, base
+        true = [self.true_scores(values, block, at) for block in range(len(self.blocks))]
 
-    def _measure(self, name: str, madrs: FloatArray, times: FloatArray, block: int = 0) -> FloatArray:
-        """Measured scores [patients, times] of a block on a scale, from true MADRS at these times."""
-        baseline = self.baseline[: len(self.who), None]
-        noise = self._noise[block] if self._noise else measurement(self.variant)
-        return scale.measure(madrs, times, self.who, self.seed, self.replicate, name, baseline, **noise)
+        def column(name: str, which: int) -> FloatArray:
+            pairs = zip(true, self.blocks, strict=True)
+            found = [self.measured(name, some, self.time_h[at], of) for some, of in pairs]
+            return np.concatenate(found)[:, which]
+
+        return ByScale(lambda name: column(name, 1)), ByScale(lambda name: column(name, 0))
+
+    def true_scores(self, values: FloatArray, block: int, at: IntArray) -> FloatArray:
+        """True MADRS [people, times] of a block at these places of `time_h`, with what a trial has of its own."""
+        here = slice(self.starts[block], self.starts[block + 1])
+        madrs = values[here, at, self.outputs.index("mood.madrs")]
+        own = self.blocks[block].own
+        if own == (0.0, 0.0):
+            return madrs
+        drug = values[here, at, self.outputs.index("mood.drug_part")]
+        return moved(madrs, drug, self.baseline[here], own)
+
+    def measured(self, name: str, madrs: FloatArray, times: FloatArray, of: Block) -> FloatArray:
+        """Measured scores [people, times] of a block on a scale, from true MADRS at these times."""
+        baseline = of.people["baseline_madrs"].to_numpy(float)[:, None]
+        error = 0.0 if of.error is None else of.error(times)
+        noise = measurement(self.variant) | dict(of.noise)
+        return scale.measure(
+            madrs, times, of.who, self.seed, of.replicate, name, baseline, keep=of.keep, error=error, **noise
+        )
 
     def _result(self, values: FloatArray, block: int) -> CourseRun:
-        """The run of one block of the people."""
+        """The run of one block of this arm's own people."""
         n, start = self.asked, block * len(self.who)
+        madrs = self.true_scores(values, block, self.visit_index)
         values = values[start : start + len(self.who)]
         columns = {name: values[:n, :, k].astype(np.float32) for k, name in enumerate(self.outputs)}
-        madrs = values[:, self.visit_index, self.outputs.index("mood.madrs")]
         baseline = self.baseline[: len(self.who), None]
-        given = self.given
+        given, visit_h, of = self.given, self.time_h[self.visit_index], self.blocks[block]
         return CourseRun(
             arm=self.course.name,
             course=self.course,
@@ -352,7 +395,7 @@ class Arm:
             visit=[v[1] for v in self.visits],
             visit_index=self.visit_index,
             values=columns,
-            measured=ByScale(lambda name: self._measure(name, madrs, self.time_h[self.visit_index], block)[:n]),
+            measured=ByScale(lambda name: self.measured(name, madrs, visit_h, of)[:n]),
             true=ByScale(lambda name: scale.convert(madrs, baseline, name)[:n]),
             make_doses=lambda: dose_table(given, range(start, start + n)),
             status=self.status[start : start + n],

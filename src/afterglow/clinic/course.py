@@ -82,6 +82,7 @@ class Course(Strict):
     maintenance: tuple[Maintenance, ...] = ()
     blinding: Blinding = "double-blind"
     raters: Literal["site", "remote"] = "site"
+    open_until: Day | None = Field(default=None, description="open label before this day, then as `blinding` says")
     in_care: bool = Field(default=True, strict=True, description="visits and ratings")
     control_kind: Literal["matched", "midazolam", "none"] = Field(default="matched", alias="control")
     studied: tuple[_Part, ...] | None = Field(default=None, description="parts that the matched control takes out")
@@ -166,6 +167,8 @@ class Course(Strict):
             "expectancy.remote_raters": self.raters == "remote",
         }
         signals += [Signal(0.0, name, 1.0) for name, on in switches.items() if on]
+        if self.open_until is not None and self.blinding != "open":
+            signals += windows("expectancy.open_label", [(0.0, (self.open_until - 1) * 24.0, 1.0)], horizon)
         therapy = [((day - 1) * 24.0, line.minutes / 60.0) for line in self.therapy for day in line.days]
         signals += windows("psychotherapy.session", [(t, t + long, 1.0) for t, long in therapy], horizon)
         stress = [((one.day - 1) * 24.0, (one.day - 1 + one.days) * 24.0, one.intensity) for one in self.stress]

@@ -80,6 +80,10 @@ class Ledger:
             for dose, members in self._by(wanted, ready).items():
                 yield self._enter(Given(members, decision.administrations(dose), "maintenance"))
 
+    def stop(self, who: IntArray) -> None:
+        """No further sessions for these patients."""
+        self._stopped[who] = True
+
     def _by(self, doses: dict[int, Amount], who: IntArray) -> dict[Amount | None, IntArray]:
         if not doses:
             return {None: who} if len(who) else {}

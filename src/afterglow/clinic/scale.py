@@ -256,6 +256,8 @@ def measure(
     fluctuation_sd: float = 9.6,
     fluctuation_tau_d: float = 6.4,
     fluctuation_power: float = 0.0,
+    keep: NDArray[np.int64] | None = None,
+    error: ArrayLike = 0.0,
 ) -> FloatArray:
     """Measured scores: true ones with rater noise and fluctuation, whole points inside the scale, [patients, visits].
 
@@ -271,13 +273,18 @@ def measure(
         fluctuation_sd: stationary SD of the fluctuation at a true MADRS of `SWING_AT`, MADRS points.
         fluctuation_tau_d: correlation time of the fluctuation, days.
         fluctuation_power: how the SD follows the true score; 0: not at all, 1: in proportion.
+        keep: places in `patients` of those whose scores these are; without it, all.
+        error: further error of the ratings, MADRS points, broadcast against `madrs`.
     """
     kind, score = get(scale), np.asarray(madrs, dtype=np.float64)
     times = np.atleast_1d(np.asarray(time_h, dtype=np.float64))
-    if score.shape != (len(patients), len(times)):
-        raise ValueError(f"madrs has shape {score.shape}, expected {(len(patients), len(times))}")
-    noise = fluctuation(times, patients, seed, replicate, fluctuation_sd, fluctuation_tau_d)
+    people = len(patients) if keep is None else len(keep)
+    if score.shape != (people, len(times)):
+        raise ValueError(f"madrs has shape {score.shape}, expected {(people, len(times))}")
+    own = slice(None) if keep is None else keep
+    noise = fluctuation(times, patients, seed, replicate, fluctuation_sd, fluctuation_tau_d)[own]
     noise *= swing(score, fluctuation_power)
-    noise += rater_noise(times, patients, seed, replicate, scale, rater_sd)
+    noise += rater_noise(times, patients, seed, replicate, scale, rater_sd)[own]
+    noise += np.asarray(error, dtype=np.float64)
     true = convert(score, baseline_madrs, scale)
     return np.clip(np.rint(true + noise_ratio(scale) * noise), kind.low, kind.high)

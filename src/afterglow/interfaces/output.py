@@ -46,6 +46,9 @@ MODEL_PARTS = (
     "engine",
     "clinic",
     "data",
+    "blocks.py",
+    "compiled.py",
+    "course_run.py",
     "machine.py",
     "machine_cuda.py",
     "simulate.py",
@@ -201,10 +204,10 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def model_hash() -> str:
-    """One hash over every file of the package that decides the numbers of a run."""
+def model_hash(*more: str) -> str:
+    """One hash over every file of the package that decides the numbers of a run, and over `more` parts of it."""
     total = hashlib.sha256()
-    for part in MODEL_PARTS:
+    for part in (*MODEL_PARTS, *more):
         for name, entry in _walk(files("afterglow").joinpath(part), part):
             total.update(f"{name}\0{sha256(entry.read_bytes())}\n".encode())
     return total.hexdigest()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from afterglow.clinic.course import parse_course
 from afterglow.clinic.population import Population, load_population
+from afterglow.clinic.relief import Own, moved
 from afterglow.data.outcome_schema import Outcome
 from afterglow.data.trial_schema import SimulatedArm, TrialRecord
 from afterglow.simulate import Arm
@@ -17,7 +18,6 @@ from afterglow.study.published import DIRECT, EVENTS, Noise, SimulatedTrialArm
 
 FloatArray = NDArray[np.float64]
 Key = tuple[tuple[str, float], ...]
-Own = tuple[float, float]  # effects of a trial on relief without and by the drug, log scale
 RTOL = (
     1e-3  # predicted rows differ by 0.08 standard errors at most, all but three by less than 0.01, from those at 1e-4
 )
@@ -97,7 +97,7 @@ class TrialArm:
             self._kept[key] = found
         madrs, drug, risk, direct = self._kept[key]
         return SimulatedTrialArm(
-            self, self.arm.baseline, _moved(madrs, drug, self.arm.baseline, own), risk, direct, noise
+            self, self.arm.baseline, moved(madrs, drug, self.arm.baseline, own), risk, direct, noise
         )
 
     def learn_inert(self, name: str, one: Mapping[str, float], other: Mapping[str, float]) -> None:
@@ -127,18 +127,6 @@ class TrialArm:
             if inside.any():
                 none *= 1 - risk[:, inside].max(axis=1)
         return 1 - none
-
-
-def _moved(madrs: FloatArray, drug: FloatArray, baseline: FloatArray, own: Own) -> FloatArray:
-    """True scores [patients, times] where relief is exp(u) times as large without the drug, exp(v) times by the drug.
-
-    Relief is the logarithm of what is left; `drug` is the share that the drug alone lifts.
-    """
-    if own == (0.0, 0.0):
-        return madrs
-    by_drug = -np.log1p(-np.clip(drug, -10.0, 0.999))
-    rest = np.log(baseline[:, None] / np.maximum(madrs, 1e-9)) - by_drug
-    return baseline[:, None] * np.exp(-np.exp(own[0]) * rest - np.exp(own[1]) * by_drug)
 
 
 def _population(trial: TrialRecord, design: SimulatedArm) -> Population:
