@@ -83,7 +83,7 @@ def dose_table(given: Sequence[tuple[IntArray, Administration, FloatArray, str]]
     columns = ["patient", "time_h", "drug", "route", "mg", "session", "reason"]
     sessions = [one for one in given if one[1].session is not None]
     if not sessions:
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=pd.Index(columns))
     counts = [len(who) for who, _, _, _ in sessions]
     who, mg = np.concatenate([one[0] for one in sessions]), np.concatenate([one[2] for one in sessions])
     shared = [[one.time_h, one.drug, one.route, one.session, reason] for _, one, _, reason in sessions]

@@ -69,7 +69,9 @@ def test_csv_and_parquet_hold_the_same_and_units_travel(tmp_path):
     table = pd.DataFrame({"arm": ["a", "b"], "time_h": [0.0, 0.1 + 0.2], "mean": [30.0, np.nan]})
     output.write_tables(tmp_path, {"arms": table})
     output.write_units(tmp_path, {"arms": table}, ["sampling"])
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "arms.csv"), table, check_exact=True)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "arms.csv", float_precision="round_trip"), table, check_exact=True
+    )
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "arms.parquet"), table, check_exact=True)
     assert pq.read_schema(tmp_path / "arms.parquet").field("time_h").metadata[b"unit"] == b"h"
     units = json.loads((tmp_path / "units.json").read_text())

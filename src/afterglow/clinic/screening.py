@@ -153,6 +153,6 @@ def screen(who: Person | Mapping[Any, Any] | pd.Series, course: Course) -> pd.Da
             reason = f"{why}: {rule.reason}" if why else rule.reason
             rows.append((rule.rule, rule.severity, reason, str(rule.source), rule.would_change))
     rows.sort(key=lambda row: SEVERITIES.index(row[1]))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=pd.Index(list(COLUMNS)))
     table.attrs["note"] = NOTE
     return table

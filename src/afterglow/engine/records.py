@@ -219,7 +219,7 @@ def _numbers(raw: Loose, places: list[str], faults: list[Fault]) -> tuple[pd.Dat
             columns[name], missing[name] = np.zeros(len(raw)), np.ones(len(raw), bool)
             continue
         absent = _absent(raw[name])
-        values = np.array(pd.to_numeric(raw[name].where(~absent), errors="coerce"), dtype=float)
+        values = _exact(raw[name].where(~absent))
         wrong = ~absent & ~np.isfinite(values)
         if name in NUMBERS:
             for k in np.flatnonzero(wrong):
@@ -234,6 +234,14 @@ def _numbers(raw: Loose, places: list[str], faults: list[Fault]) -> tuple[pd.Dat
     if missing["EVID"].any():
         columns["EVID"] = np.where(missing["EVID"], np.asarray(columns["AMT"]) != 0, np.asarray(columns["EVID"])) * 1.0
     return pd.DataFrame(columns), missing
+
+
+def _exact(column: Loose) -> FloatArray:
+    """The column as numbers, NaN where it holds none; text to the last bit, which older pandas misses."""
+    found = np.array(pd.to_numeric(column, errors="coerce"), dtype=float)
+    text = [k for k, x in enumerate(column) if isinstance(x, str) and np.isfinite(found[k])]
+    found[text] = [float(column.iloc[k]) for k in text]
+    return found
 
 
 def _identities(column: Loose, places: list[str], faults: list[Fault]) -> Loose:

@@ -166,7 +166,7 @@ def outcomes(runs: Runs, table: pd.DataFrame, interval_words: str) -> Picture:
         title="Who responds, who is well",
         caption=CAPTIONS["outcomes"] + interval_words,
         panels=panels,
-        table=pd.DataFrame([rows[run.arm] for run in active(runs)], columns=columns).round(3),
+        table=pd.DataFrame([rows[run.arm] for run in active(runs)], columns=pd.Index(columns)).round(3),
         columns=2,
     )
 

@@ -45,7 +45,7 @@ def _intakes(run: CourseRun, sessions: Columns) -> pd.DataFrame:
         rows.append((*key, share, middle, low, high, (some["reason"] == "planned").mean()))
     for one in _daily(run):
         rows.append((one.drug, one.route, one.time_h, 1.0, one.amount, one.amount, one.amount, 1.0))
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=pd.Index(names))
 
 
 def doses(run: CourseRun) -> pd.DataFrame:
@@ -59,7 +59,7 @@ def doses(run: CourseRun) -> pd.DataFrame:
         row |= {"first_h": some["time_h"].min(), "last_h": some["time_h"].max()}
         rows.append(row | {"planned": (some["planned"] * some["share"]).sum() / row["doses_mean"]})
     names = ["drug", "route", "share", "doses_mean", "mg", "mg_p05", "mg_p95", "first_h", "last_h", "planned"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=pd.Index(names))
 
 
 def _sessions(run: CourseRun) -> Columns:

@@ -114,7 +114,7 @@ def recover(
         drawn = np.hstack(sampler(observed, seed + k))
         mine = compared(drawn, np.concatenate([x, tau]), asked.prior_sd)
         mine.insert(0, "set", k)
-        mine.insert(1, "name", list(asked.names))
+        mine.insert(1, "name", pd.Series(asked.names, index=mine.index))
         lines.append(mine)
         inside = int(mine["covered"].to_numpy(int).sum())
         progress(f"set {k + 1} of {len(truths)}: {inside} of {len(mine)} inside")

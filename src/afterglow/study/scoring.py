@@ -176,7 +176,9 @@ Line = tuple[str, str, float, int]  # trial, metric, value, rows
 
 def by_trial(predictives: Iterable[Predictive], observed: Iterable[Published]) -> pd.DataFrame:
     """Errors and log scores of each trial: columns trial, metric, value, rows."""
-    return pd.DataFrame(_by_trial(_pairs(predictives, observed)), columns=["trial", "metric", "value", "rows"])
+    return pd.DataFrame(
+        _by_trial(_pairs(predictives, observed)), columns=pd.Index(["trial", "metric", "value", "rows"])
+    )
 
 
 def _by_trial(pairs: Sequence[Pair]) -> list[Line]:
@@ -247,7 +249,9 @@ def score(
 
 
 def _score(pairs: Sequence[Pair], name: str, level: float) -> pd.DataFrame:
-    return pd.DataFrame(_mean_over_trials(_by_trial(pairs), name) + _coverage(pairs, name, level), columns=COLUMNS)
+    return pd.DataFrame(
+        _mean_over_trials(_by_trial(pairs), name) + _coverage(pairs, name, level), columns=pd.Index(COLUMNS)
+    )
 
 
 def shared_rows(sides: Iterable[Iterable[Predictive]], observed: Iterable[Published]) -> list[Published]:
@@ -280,7 +284,7 @@ def compare_scores(
     tables = [_score(mine, name, level) for name, mine in zip(names, pairs, strict=True)]
     first, second = (_by_trial(mine) for mine in pairs)
     apart = [(t, metric, x - y, n) for (t, metric, x, n), (_, _, y, _) in zip(first, second, strict=True)]
-    tables.append(pd.DataFrame(_mean_over_trials(apart, " - ".join(names)), columns=COLUMNS))
+    tables.append(pd.DataFrame(_mean_over_trials(apart, " - ".join(names)), columns=pd.Index(COLUMNS)))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -293,4 +297,4 @@ def noise_floor(observed: Iterable[Published]) -> pd.DataFrame:
         Columns `COLUMNS`, name "noise floor", metrics "mae <measure>".
     """
     lines = [line for one in observed for line in _by_measure(one, one.se * math.sqrt(2 / math.pi))]
-    return pd.DataFrame(_mean_over_trials(lines, "noise floor"), columns=COLUMNS)
+    return pd.DataFrame(_mean_over_trials(lines, "noise floor"), columns=pd.Index(COLUMNS))

@@ -141,7 +141,7 @@ class Stream:
                     contrasts.append(pd.DataFrame({**keys, "control": control, **_contrast(found, other)}))
         names = ["arm", "control", "visit", "time_h", "scale", "difference", "lo90", "hi90", "power"]
         both = pd.concat(contrasts, ignore_index=True) if contrasts else None
-        return {"arms": pd.concat(arms, ignore_index=True), "contrasts": pd.DataFrame(both, columns=names)}
+        return {"arms": pd.concat(arms, ignore_index=True), "contrasts": pd.DataFrame(both, columns=pd.Index(names))}
 
     def _keys(self, course: Course) -> dict[str, Any]:
         times, labels = zip(*self.visits, strict=True)

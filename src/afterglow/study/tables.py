@@ -49,7 +49,7 @@ _RunList = Sequence["CourseRun"]
 def patients(runs: _RunList) -> pd.DataFrame:
     """One row a patient: the covariates the population was drawn with."""
     table = runs[0].population.reset_index()
-    return table.rename(columns={table.columns[0]: "patient"})
+    return table.rename(columns={str(table.columns[0]): "patient"})
 
 
 def scores(runs: _RunList, scales: Sequence[str] = ("MADRS",)) -> pd.DataFrame:
@@ -125,7 +125,7 @@ def contrasts(runs: _RunList, scales: Sequence[str] = ("MADRS",), draws: Sequenc
             columns["power"] = intervals.power(main.value, pooled)
             parts.append(pd.DataFrame(columns))
     names = ["arm", "control", "visit", "time_h", "scale", "difference", "lo90", "hi90", "power"]
-    return pd.DataFrame(pd.concat(parts, ignore_index=True) if parts else None, columns=names)
+    return pd.DataFrame(pd.concat(parts, ignore_index=True) if parts else None, columns=pd.Index(names))
 
 
 def uncertainty(runs: _RunList, scales: Sequence[str], draws: Sequence[_RunList]) -> pd.DataFrame:
@@ -182,7 +182,8 @@ def doses(runs: _RunList) -> pd.DataFrame:
     parts = [given.doses(run) for run in runs]
     for run, table in zip(runs, parts, strict=True):
         table.insert(0, "arm", run.arm)
-    return pd.concat(parts, ignore_index=True)
+    filled = [table for table in parts if len(table)]  # empty columns have no type to keep
+    return pd.concat(filled, ignore_index=True) if filled else parts[0]
 
 
 def summary(runs: _RunList, name: str = "MADRS", by_arm: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -118,7 +118,7 @@ def _table(listed: Iterable[FitRow], said: Iterable[Predictive]) -> pd.DataFrame
         for key, point, (low, high) in zip(one.rows, one.point(), one.interval(), strict=True):
             known[one.trial, key] = (float(point), float(low), float(high))
     nothing = (np.nan, np.nan, np.nan)
-    return pd.DataFrame([_line(r, *known.get((r.trial, r.row), nothing)) for r in listed], columns=COLUMNS)
+    return pd.DataFrame([_line(r, *known.get((r.trial, r.row), nothing)) for r in listed], columns=pd.Index(COLUMNS))
 
 
 def _visit(row: Outcome) -> str:

@@ -82,7 +82,7 @@ def parameters(name: str | None = None, model: Model | None = None) -> pd.DataFr
             row |= {"grade": _grade(p.source), "citation": _citation(records.get(p.source))}
             table.append(row)
     columns = ["system", "name", "value", "unit", "meaning", "spread", "source", "grade", "citation"]
-    return pd.DataFrame(table, columns=columns)
+    return pd.DataFrame(table, columns=pd.Index(columns))
 
 
 def wires(name: str | None = None, model: Model | None = None) -> pd.DataFrame:
@@ -96,7 +96,7 @@ def wires(name: str | None = None, model: Model | None = None) -> pd.DataFrame:
         for w in model.wires
         if here & {w.source.split(".")[0], w.target.split(".")[0]}
     ]
-    return pd.DataFrame(table, columns=["source", "target", "factor", "feedback"])
+    return pd.DataFrame(table, columns=pd.Index(["source", "target", "factor", "feedback"]))
 
 
 def _grade(source: str) -> str:
