@@ -40,6 +40,10 @@ class InputError(AfterglowError):
         self.faults = [faults] if isinstance(faults, Fault) else list(faults)
         super().__init__("\n".join(map(str, self.faults)))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[list[Fault]]]:
+        """Pickled by its faults, from which it makes its message again."""
+        return type(self), (self.faults,)
+
 
 class ModelError(AfterglowError):
     """A system or the wiring between systems is wrong."""
