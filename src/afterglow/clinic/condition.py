@@ -247,4 +247,5 @@ def _scales(tree: Compare | Join) -> set[str]:
     return {side.scale for side in (tree.left, tree.right) if side.scale}
 
 
-ConditionField = Annotated[Condition, BeforeValidator(lambda text: parse_condition(text))]
+# people write it as text, and so does the JSON Schema of a file
+ConditionField = Annotated[Condition, BeforeValidator(lambda text: parse_condition(text), json_schema_input_type=str)]

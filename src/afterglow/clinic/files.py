@@ -288,6 +288,11 @@ def model_from_data(model: type[M], data: Any, name: str) -> M:
     return _build(model, data, place, ())
 
 
+def model_from_document(model: type[M], data: Any, document: Document) -> M:
+    """Check data that stem from a parsed file against `model`; faults are placed in that file."""
+    return _build(model, data, document.place, ())
+
+
 def _build(model: type[M], data: Any, place: Callable[[Loc], str], known: tuple[Fault, ...]) -> M:
     value, faults = None, list(known)
     try:

@@ -106,14 +106,16 @@ def relapse(
         visit = int(np.searchsorted(time, start_h))
         at_risk = responded[:, visit] if visit < len(time) else np.zeros(len(score), dtype=bool)
         first = np.full(len(score), min(visit, len(time) - 1))
-    ill = _meets(rule, score, base, scale)
+    ill = meets(rule, score, base, scale)
     pair = ill[:, :-1] & ill[:, 1:] & (np.arange(len(time) - 1) > first[:, None])
     event = pair.any(axis=1) & at_risk
     last = np.where(event, np.argmax(pair, axis=1) if pair.shape[1] else 0, len(time) - 1)
     return Relapse(np.asarray(at_risk), np.where(at_risk, time[last] - time[first], np.nan), np.asarray(event))
 
 
-def _meets(rule: RelapseRule, score: FloatArray, base: FloatArray, scale: str) -> BoolArray:
+def meets(rule: RelapseRule, score: FloatArray, base: FloatArray, scale: str) -> BoolArray:
+    """Whether a score is bad enough for a relapse, [patients, visits]; `base` is [patients]."""
+
     def points(madrs: float) -> FloatArray:
         base_madrs = base if scale == "MADRS" else np.full_like(base, 37.0)  # read by assumed relations only
         return scales.convert(np.full_like(base, madrs), base_madrs, scale)[:, None]

@@ -136,9 +136,10 @@ def _day(value: Any) -> Any:
     return float(value)
 
 
-AmountField = Annotated[Amount, BeforeValidator(amount)]
-Hours = Annotated[float, BeforeValidator(lambda text: hours(text))]
-Kilograms = Annotated[float, BeforeValidator(lambda text: kilograms(text))]
-Spacing = Annotated[float, BeforeValidator(lambda text: spacing(text))]
+# `json_schema_input_type`: what people write, for editors that read the JSON Schema of a file
+AmountField = Annotated[Amount, BeforeValidator(amount, json_schema_input_type=str)]
+Hours = Annotated[float, BeforeValidator(lambda text: hours(text), json_schema_input_type=str)]
+Kilograms = Annotated[float, BeforeValidator(lambda text: kilograms(text), json_schema_input_type=str)]
+Spacing = Annotated[float, BeforeValidator(lambda text: spacing(text), json_schema_input_type=str)]
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Day = Annotated[float, BeforeValidator(_day)]
