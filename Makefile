@@ -1,7 +1,7 @@
 # Uses the environment of the README; another one: make check BIN=path/to/bin
 BIN ?= .venv/bin
 
-.PHONY: check test bench fit validation recovery rivals contrary
+.PHONY: check test bench fit validation recovery rivals contrary trials
 
 check:  ## style, types, import contracts, quick tests
 	$(BIN)/ruff check
@@ -30,3 +30,8 @@ rivals:  ## rival mechanisms refitted and scored
 
 contrary:  ## what speaks against the simple story, against the shipped model
 	$(BIN)/python -m afterglow.study.contrary > docs/contrary_evidence.md
+
+trials:  ## studies of the trial simulator: type-I error, unblinding, withdrawal
+	$(BIN)/python bench/trial_null.py --replicates 2000 --seed 1
+	$(BIN)/python bench/unblinding.py
+	$(BIN)/python bench/withdrawal.py

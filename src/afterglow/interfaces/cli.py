@@ -5,22 +5,33 @@ Exit codes: 0 fine, 1 failed, 2 bad input. Results go to files and a short table
 
 from __future__ import annotations
 
-import functools
 import gc
-import shlex
-from collections.abc import Callable
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from afterglow.interfaces.options import (
+    Device,
+    Draws,
+    Force,
+    Out,
+    Patients,
+    Resume,
+    Scales,
+    Seed,
+    Variant,
+    Weeks,
+    command_line,
+    guarded,
+)
+from afterglow.interfaces.trial_command import trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from afterglow.interfaces.python import Comparison
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 app = typer.Typer(
     name="afterglow",
@@ -34,48 +45,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Patients = Annotated[int, typer.Option("--patients", help="How many virtual patients.")]
-Weeks = Annotated[float, typer.Option("--weeks", help="How long to follow them.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of all chance: the same seed gives the same tables.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results; must not exist.", show_default=False)]
-Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result folder.")]
-Variant = Annotated[
-    str | None, typer.Option("--variant", help="A rival mechanism, for instance inert.", show_default=False)
-]
-Scales = Annotated[
-    str, typer.Option("--scales", help="Further rating scales for the tables, with commas: HAM-D17,PHQ-9 or all.")
-]
-Draws = Annotated[
-    int | None,
-    typer.Option(
-        "--draws", help="Draws of the fitted parameters for the intervals; 0: chance only.", show_default=False
-    ),
-]
-
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in the same place.")]
-Device = Annotated[str, typer.Option("--device", help="cpu, or cuda for the first NVIDIA GPU.")]
-
-
-def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn our exceptions into exit codes and lines on stderr."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        from afterglow.errors import AfterglowError, InputError
-
-        try:
-            return command(*args, **kwargs)
-        except InputError as error:
-            from afterglow.interfaces.terminal import complain
-
-            complain(error.faults)
-            raise typer.Exit(2) from error
-        except AfterglowError as error:
-            typer.echo(f"afterglow: {error}", err=True)
-            raise typer.Exit(1) from error
-
-    return run
 
 
 def _version(wanted: bool) -> None:
@@ -128,7 +97,7 @@ def compare(
         _stream("compare", courses or None, place, force, resume, refused, options)
         return
     result = _run(courses or None, place, force, draws, trajectories=trajectories, **options)
-    _finish(result, place, force, _command("compare", courses, options, trajectories=trajectories, draws=draws))
+    _finish(result, place, force, command_line("compare", courses, options, trajectories=trajectories, draws=draws))
 
 
 @app.command()
@@ -161,7 +130,7 @@ def simulate(
         return
     result = _run([course], place, force, draws, person=person, trajectories=systems, **options)
     more = {"person": person and person.name, "systems": systems, "draws": draws}
-    _finish(result, place, force, _command("simulate", [course], options, **more), systems=systems)
+    _finish(result, place, force, command_line("simulate", [course], options, **more), systems=systems)
 
 
 @app.command()
@@ -220,7 +189,7 @@ def validate(
         tables = validation.run(asked, tell)
     validation.show(asked, tables)
     if out is not None:
-        command = _command("validate", trials, settings)
+        command = command_line("validate", trials, settings)
         with terminal.progress() as tell:
             validation.save(out, asked, tables, command, force=force, settings=settings, tell=tell)
         typer.echo(f"Results: {out}")
@@ -247,7 +216,7 @@ def calibrate(
     place = out or Path("afterglow-calibrate")
     _check(patients, seed)
     settings = {"patients": patients, "seed": seed, "rounds": rounds, "variant": variant, "quick": quick}
-    command = _command("calibrate", None, settings)
+    command = command_line("calibrate", None, settings)
     tables = calibration.run(
         place, command, force=force, resume=resume, progress=lambda line: typer.echo(line, err=True), **settings
     )
@@ -273,14 +242,18 @@ def sensitivity(
     place = out or Path("afterglow-sensitivity")
     settings = {"patients": patients, "seed": seed, "quick": quick}
     with terminal.progress(lines=True) as tell:
-        result = sensitivity.run(place, _command("sensitivity", None, settings), force=force, tell=tell, **settings)
+        result = sensitivity.run(place, command_line("sensitivity", None, settings), force=force, tell=tell, **settings)
     sensitivity.show(result)
     typer.echo(f"Results: {place}")
+
+
+app.command()(trial)
 
 
 def main() -> None:
     """Entry point of the command `afterglow`."""
     gc.set_threshold(100_000, 20, 20)  # modules and equations stay: usually the collector walks over them in vain
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small: further threads only wait for each other
     app()
 
 
@@ -346,7 +319,7 @@ def _stream(
         raise InputError(found)
     warnings = [str(line) for one in checked.courses for line in one.warnings()]
     with terminal.progress(lines=True) as tell:
-        command = _command(verb, courses, options)
+        command = command_line(verb, courses, options)
         tables = streaming.run(run, place, command, settings, resume=resume, warnings=warnings, progress=tell)
     terminal.show_table(streaming.summary(tables), f"{asked['patients']:,} virtual patients, 90 % intervals of chance")
     terminal.show_notice(warnings)
@@ -405,21 +378,3 @@ def _system_table() -> pd.DataFrame:
     total = {"system": "all", "states": sum(r.states for r in found), "parameters": sum(r.parameters for r in found)}
     rows.append(total | {"assumed": sum(r.assumed for r in found), "what it is": ""})
     return pd.DataFrame(rows)
-
-
-def _command(verb: str, names: list[str] | None, options: dict[str, Any], **more: Any) -> str:
-    """The command line of this run, without folders of this machine; options that were left out stay out."""
-    words = ["afterglow", verb, *(Path(name).name for name in names or [])]
-    for option, value in (options | more).items():
-        if value is None or value is False or value == () or option == "trials" or value == "cpu":
-            continue
-        words.append(f"--{option}")
-        if value is not True:
-            words.append(
-                ",".join(value)
-                if isinstance(value, tuple)
-                else f"{value:g}"
-                if isinstance(value, float)
-                else str(value)
-            )
-    return shlex.join(words)

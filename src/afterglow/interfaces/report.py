@@ -52,15 +52,15 @@ def build(comparison: Comparison, pictures: Sequence[Picture], facts: Facts) -> 
         '<html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)} - afterglow</title><style>{_css()}</style></head><body>",
+        f"<title>{escape(title)} - afterglow</title><style>{css()}</style></head><body>",
         f'<header><p class="mark">AFTERGLOW</p><h1>{escape(title)}</h1>',
         f'<p class="notice"><strong>{escape(words.NOTICE)}</strong> <a href="#trust">How far to trust it</a></p>',
-        _warnings(comparison.warnings),
+        warnings(comparison.warnings),
         "</header><main>",
-        *map(_figure, first),
+        *map(figure, first),
         _numbers(comparison),
         _trust(comparison, facts),
-        *map(_figure, rest),
+        *map(figure, rest),
         "</main>",
         _footer(comparison, facts),
         "</body></html>\n",
@@ -68,28 +68,31 @@ def build(comparison: Comparison, pictures: Sequence[Picture], facts: Facts) -> 
     return "\n".join(part for part in body if part)
 
 
-def _css() -> str:
+def css() -> str:
+    """The style sheet."""
     return files("afterglow.interfaces").joinpath("assets/report.css").read_text(encoding="utf-8")
 
 
-def _warnings(found: Sequence[str]) -> str:
+def warnings(found: Sequence[str]) -> str:
+    """A box of warnings; nothing where there are none."""
     if not found:
         return ""
     items = "".join(f"<li>{escape(one)}</li>" for one in found)
     return f'<div class="warnings" role="note"><h3>Warnings</h3><ul>{items}</ul></div>'
 
 
-def _figure(picture: Picture) -> str:
+def figure(picture: Picture) -> str:
+    """A picture with its words and its numbers as a table."""
     drawn = "\n".join(f"<div>{canvas.svg(panel)}</div>" for panel in picture.panels)
     kind = {1: " one", 2: " two"}.get(min(len(picture.panels), picture.columns), "")
     return (
         f'<section id="{picture.name}"><h2>{escape(picture.title)}</h2>\n<figure>'
-        f'<div class="panels{kind}">\n{drawn}\n</div>\n<figcaption>{_prose(picture.caption)}</figcaption></figure>\n'
+        f'<div class="panels{kind}">\n{drawn}\n</div>\n<figcaption>{prose(picture.caption)}</figcaption></figure>\n'
         f"<details><summary>The numbers as a table</summary>{table(picture.table)}</details></section>"
     )
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
     """Escaped text; what stands in backticks becomes code, and numbers keep their percent sign."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)).replace(" %", "\u00a0%")
 
@@ -128,7 +131,7 @@ def _numbers(comparison: Comparison) -> str:
     return (
         '<section id="numbers"><h2>In numbers</h2><div class="wide"><table class="numbers">'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-        f'<p class="caption">{_prose(note)} {_prose(words.COUNTING)}</p></section>'
+        f'<p class="caption">{prose(note)} {prose(words.COUNTING)}</p></section>'
     )
 
 
@@ -168,10 +171,10 @@ def _trust(comparison: Comparison, facts: Facts) -> str:
         "What chance does": words.COUNTING,
         "What is missing": words.MISSING,
     }
-    listed = "".join(f"<div><dt>{escape(name)}</dt><dd>{_prose(text)}</dd></div>" for name, text in entries.items())
+    listed = "".join(f"<div><dt>{escape(name)}</dt><dd>{prose(text)}</dd></div>" for name, text in entries.items())
     return (
         '<section id="trust" class="trust"><h2>How far to trust it</h2>'
-        f"<p><strong>{escape(words.DRUG_SHARE_SHORT)}</strong> {_prose(words.drug_share())}</p>"
+        f"<p><strong>{escape(words.DRUG_SHARE_SHORT)}</strong> {prose(words.drug_share())}</p>"
         f"<dl>{listed}</dl></section>"
     )
 
