@@ -6,7 +6,7 @@
 Three designs are run in the world "null", in which every arm has the treatment of the reference: two parallel arms with
 every analysis of a trial file that they allow, a crossover, and a sequential parallel comparison. People miss visits
 and leave, at random and for lack of effect. A fourth design gives two arms the same course without that shortcut, for
-the difference between what people would score in either arm. About a second a replicate on one core, nearly all of it
+the difference between what people would score in either arm. A quarter of a second a replicate on one core, most of it
 analysis. Needs `afterglow[trial]`.
 """
 

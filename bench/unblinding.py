@@ -7,7 +7,7 @@ Runs the shipped designs `ketamine-saline`, `ketamine-midazolam` and `ketamine-m
 people in all three) at both ends of what the drug itself may do: the calibration of the base model, and that of the
 rival in which the drug does nothing but reveal itself. Beside them rows of `wilkinson2019_control` and of
 `lii2023_masked` in `data/trials`.
-A tenth of a second a replicate on one core.
+Less than a tenth of a second a replicate on one core.
 """
 
 from __future__ import annotations

@@ -347,7 +347,8 @@ def test_side_effects_drive_people_away_where_the_drug_is_felt():
 
 def test_side_effects_end_the_treatment_of_those_who_are_followed():
     leaving = {"side_effects": {"cadss": 15, "chance": 1.0}, "followed": True}
-    trial = virtual(arms=arms(30, course=SERIES), visits=["24 h", "7 d", "14 d"], leaving=leaving)
+    after_each_session = ["24 h", "4 d", "8 d", "9 d", "14 d"]
+    trial = virtual(arms=arms(30, course=SERIES), visits=after_each_session, leaving=leaving)
     found = next(trial.run([0]))
     left_h, reason = found.arms[0].left_h, found.arms[0].reason
     assert (reason == Reason.SIDE_EFFECTS).sum() > 5

@@ -142,6 +142,7 @@ class Rules:
         self.rescued_h = np.full(people, np.inf)
         self.left_h = np.full(people, np.inf)  # when treatment ends, as far as is known
         self.poor = np.zeros((people, len(nominal_h)), dtype=bool)
+        self.felt: tuple[FloatArray, BoolArray] | None = None  # sessions so far, and whether they were too much
         plan = trial.leaving
         reasons = plan.at_random > 0 or plan.lack_of_effect is not None or plan.side_effects is not None
         self.ends = plan.followed and reasons
@@ -185,9 +186,12 @@ class Rules:
         doing.begin(who, self.rescue, time_h, "rescue")
 
     def _end(self, visit: int, scores: ScoresByScale, baseline: ScoresByScale, seen: BoolArray, doing: Doing) -> None:
-        lack = self.trial.leaving.lack_of_effect
-        if lack is not None:
-            self.poor[:, visit] = lack.condition.holds(scores, baseline) & seen
+        plan = self.trial.leaving
+        if plan.lack_of_effect is not None:
+            self.poor[:, visit] = plan.lack_of_effect.condition.holds(scores, baseline) & seen
+        if plan.side_effects is not None:
+            self.felt = felt_too_much(self.trial, doing.arm, session_peaks(doing.arm, doing.values))
+        if plan.lack_of_effect is not None or plan.side_effects is not None:
             for k in range(len(self.lucks)):
                 self._know(k)
         doing.end(np.flatnonzero(self.left_h <= self.visit_h[visit] + 1e-6))
@@ -199,4 +203,5 @@ class Rules:
     def ended(self, replicate: int) -> tuple[FloatArray, IntArray]:
         """When treatment of people of a replicate ends, and why; see `leave`."""
         mine = slice(self.starts[replicate], self.starts[replicate + 1])
-        return leave(self.trial, self.visit_h, self.lucks[replicate], self.poor[mine], None)
+        felt = None if self.felt is None else (self.felt[0], self.felt[1][mine])
+        return leave(self.trial, self.visit_h, self.lucks[replicate], self.poor[mine], felt)
