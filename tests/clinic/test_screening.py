@@ -11,7 +11,7 @@ from afterglow.clinic.screening import COLUMNS, SEVERITIES, screen, shipped_rule
 
 def person(age: int = 44, **parts: object) -> Person:
     lines = [f"{key}: {value}" for key, value in parts.items()]
-    text = f"person: A\nage: {age}\nsex: male\nweight: 80 kg\nbaseline: {{MADRS: 34}}\n" + "\n".join(lines)
+    text = f"person: A\nage: {age}\nsex: female\nweight: 80 kg\nbaseline: {{MADRS: 34}}\n" + "\n".join(lines)
     return model_from_text(Person, text, "p.yaml")
 
 

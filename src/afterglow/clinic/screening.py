@@ -81,7 +81,7 @@ class _Facts(Strict):
 
     conditions: frozenset[str] = frozenset()
     current_drugs: frozenset[str] = frozenset()
-    age: float | None = None
+    ages: tuple[float, float] | None = None  # youngest and oldest that the person may be, years
     systolic: float | None = None
     diastolic: float | None = None
 
@@ -94,7 +94,7 @@ def _facts(who: Person | Mapping[Any, Any] | pd.Series) -> _Facts:
         return _Facts(
             conditions=frozenset(who.conditions),
             current_drugs=frozenset(who.current_drugs),
-            age=who.age,
+            ages=who.age_band if who.age is None else (who.age, who.age),
             systolic=systolic,
             diastolic=diastolic,
         )
@@ -103,7 +103,7 @@ def _facts(who: Person | Mapping[Any, Any] | pd.Series) -> _Facts:
     return _Facts(
         conditions=frozenset(word for column, word in flags.items() if who.get(column, 0)),
         current_drugs=frozenset({"benzodiazepine"} if who.get("benzodiazepine", 0) else set()),
-        age=None if age is None else float(str(age)),
+        ages=None if age is None else (float(str(age)), float(str(age))),
     )
 
 
@@ -114,11 +114,12 @@ def _holds(when: When | None, facts: _Facts) -> str | None:
     found = sorted(facts.conditions.intersection(when.conditions)) + sorted(
         facts.current_drugs.intersection(when.current_drugs)
     )
-    if facts.age is not None:
-        if when.age_at_least is not None and facts.age >= when.age_at_least:
-            found.append(f"{facts.age:.0f} years")
-        if when.age_under is not None and facts.age < when.age_under:
-            found.append(f"{facts.age:.0f} years")
+    if facts.ages is not None:  # of a band, the end that the rule warns of
+        young, old = facts.ages
+        if when.age_at_least is not None and old >= when.age_at_least:
+            found.append(f"{old:.0f} years")
+        if when.age_under is not None and young < when.age_under:
+            found.append(f"{young:.0f} years")
     for name, value, bound in (
         ("systolic", facts.systolic, when.systolic_above),
         ("diastolic", facts.diastolic, when.diastolic_above),
