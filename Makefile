@@ -1,7 +1,7 @@
 # Uses the environment of the README; another one: make check BIN=path/to/bin
 BIN ?= .venv/bin
 
-.PHONY: check test bench fit validation recovery rivals contrary trials
+.PHONY: check test bench fit validation recovery rivals contrary trials forecasts
 
 check:  ## style, types, import contracts, quick tests
 	$(BIN)/ruff check
@@ -35,3 +35,7 @@ trials:  ## studies of the trial simulator: type-I error, unblinding, withdrawal
 	$(BIN)/python bench/trial_null.py --replicates 2000 --seed 1
 	$(BIN)/python bench/unblinding.py
 	$(BIN)/python bench/withdrawal.py
+
+forecasts:  ## is the forecast of a person true, and do triggered boosters save doses
+	$(BIN)/python bench/forecast_truth.py --people 2000 --seed 7
+	$(BIN)/python bench/boosters.py --people 1024 --seed 1

@@ -39,16 +39,18 @@ class Block:
         noise: numbers of the measurement that replace the fitted ones (`clinic.scale.measure`).
         own: effects of a trial of its own on relief without and by the drug, log scale.
         error: errors of the raters at these times (h), MADRS points, [people, times].
+        luck: standard normal numbers of everybody by purpose, in place of those of the streams.
     """
 
     people: pd.DataFrame
     who: range
     keep: IntArray | None = None
     replicate: int = 0
-    typical: Mapping[str, float] | None = None
+    typical: Mapping[str, float | FloatArray] | None = None
     noise: Mapping[str, float] = field(default_factory=dict)
     own: Own = (0.0, 0.0)
     error: Callable[[FloatArray], FloatArray] | None = None
+    luck: Mapping[str, FloatArray] | None = None
 
 
 class Conduct(Protocol):
@@ -76,6 +78,11 @@ class Doing:
     def end(self, who: IntArray) -> None:
         """No further sessions of their course."""
         self.ledger.stop(who)
+
+    def give(self, who: IntArray, intakes: tuple[Administration, ...], reason: str) -> None:
+        """One more session."""
+        if len(who):
+            self.arm.session(Given(who, intakes, reason))
 
     def begin(self, who: IntArray, course: Course, time_h: float, reason: str) -> None:
         """Their course ends and another one begins; `reason` goes into the table of doses."""

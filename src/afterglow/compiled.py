@@ -77,8 +77,9 @@ def parameters(
     seed: int,
     replicate: int,
     patients: range,
-    typical: Mapping[str, float] | None = None,
+    typical: Mapping[str, float | FloatArray] | None = None,
     keep: NDArray[np.int64] | None = None,
+    luck: Mapping[str, FloatArray] | None = None,
 ) -> FloatArray:
     """Parameter slots [slots, people]: typical values with everybody's own spread, and covariates.
 
@@ -88,16 +89,18 @@ def parameters(
         seed: seed of the run.
         replicate: replicate of the run.
         patients: numbers of the patients (the keys of their luck).
-        typical: typical values that replace the model's own; "omega.<parameter>" replaces the SD of its ETA (of the
-            logarithm, of the logit, or of the value itself, by the kind of its spread).
+        typical: typical values that replace the model's own, of all or of each [people]; "omega.<parameter>" replaces
+            the SD of its ETA (of the logarithm, of the logit, or of the value itself, by the kind of its spread).
         keep: places in `patients` of the people in `population`; without it, all.
+        luck: standard normal numbers [people] of everybody by purpose (`Compiled.etas`), in place of those of the
+            streams.
     """
     prog, n = model.program, len(population)
     slots = np.repeat(np.array(prog.defaults)[:, None], n, axis=1)
     typical = dict(typical or {})
     omega = {name: typical.pop(OMEGA + name, spread.size) for name, (_, spread) in model.etas.items()}
     for name, value in [*typical.items(), *((OMEGA + name, size) for name, size in omega.items())]:
-        if not np.isfinite(value):
+        if not np.all(np.isfinite(value)):
             raise InputError(Fault(name, f"parameter value {value} is not a finite number", "give a number"))
     for name, value in typical.items():
         if name not in prog.slot:
@@ -105,8 +108,12 @@ def parameters(
             raise InputError(Fault(name, "no parameter of this name can be set for a run", nearest(name, known)))
         slots[prog.slot[name]] = value
     for name, (purpose, spread) in model.etas.items():
-        eta = streams.normal(seed, replicate, patients, purpose)[:, 0] * omega[name]
-        eta = eta if keep is None else eta[keep]
+        if luck is not None:
+            z = luck[purpose]
+        else:
+            z = streams.normal(seed, replicate, patients, purpose)[:, 0]
+            z = z if keep is None else z[keep]
+        eta = z * omega[name]
         row = slots[prog.slot[name]]
         if spread.kind == "lognormal":
             row *= np.exp(eta)

@@ -209,7 +209,9 @@ class Arm:
     def _parameters_of(self, block: Block) -> FloatArray:
         """Parameter slots [slots, people] of a block."""
         keep = np.arange(len(block.who)) if block.keep is None else block.keep
-        return parameters(self.model, block.people, self.seed, block.replicate, block.who, block.typical, keep)
+        return parameters(
+            self.model, block.people, self.seed, block.replicate, block.who, block.typical, keep, block.luck
+        )
 
     def run(
         self, typical: Mapping[str, float] | None = None, progress: Callable[[float], None] | None = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from afterglow.interfaces.forecast_command import forecast, plan
 from afterglow.interfaces.options import (
     Device,
     Draws,
@@ -248,6 +249,8 @@ def sensitivity(
 
 
 app.command()(trial)
+app.command()(forecast)
+app.command()(plan)
 
 
 def main() -> None:
