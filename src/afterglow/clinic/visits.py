@@ -11,6 +11,7 @@ WEEK_H = 168.0
 EARLY_VISITS = ((0.0, "baseline"), (2.0, "2 h"), (4.0, "4 h"))
 # The clock of the first day and after each later session, h.
 FIRST_DAY = (5 / 60, 10 / 60, 20 / 60, 0.5, 40 / 60, 50 / 60, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
+PEAK_H = (20 / 60, 40 / 60, 1.0, 1.5)  # when acute effects are looked at after the start of a session, h
 AFTER_SESSION = (10 / 60, 20 / 60, 40 / 60, 1.0, 1.5, 2.0, 6.0, 12.0)
 
 

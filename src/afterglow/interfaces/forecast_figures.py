@@ -119,7 +119,7 @@ def timeline(result: Forecast) -> Picture:
     import pandas as pd
 
     past = seen(result).rename(columns={result.scale: "mean or score"}).assign(what="score")
-    ahead, before = result.table, result.outlooks[0].before.table()
+    ahead, before = result.table, result.population.table()
     ahead = ahead.assign(day=1 + ahead["time_h"] / DAY_H).rename(columns={"plan": "what", "mean": "mean or score"})
     place = {hour: k for k, hour in enumerate(before["time_h"])}
     own = (ahead["what"] == result.outlooks[0].plan.name).to_numpy()
@@ -167,7 +167,7 @@ def timeline_panel(result: Forecast, width: int) -> Panel:
     clock = Clock(now, end) if now > 0 else Clock(now, end, 100 / (width - LEFT - RIGHT))
     kind, tables = scales.get(result.scale), {one.plan.name: one.future.table() for one in result.outlooks}
     first = result.outlooks[0].plan.name
-    before = result.outlooks[0].before.table()
+    before = result.population.table()
     high = max(tables[first]["hi90"].max(), before["hi90"].max(), *(one["mean"].max() for one in tables.values()))
     if len(rows):
         high = max(high, rows[[result.scale, "hi90", "population_hi90"]].to_numpy().max())

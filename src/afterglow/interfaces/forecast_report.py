@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from afterglow.clinic import scale as scales
 from afterglow.interfaces import canvas, forecast_figures, output, report, words
 from afterglow.interfaces.forecast_figures import pictures
 from afterglow.interfaces.numbers import percent
+from afterglow.interfaces.report import Cell
 from afterglow.interfaces.trial_report import BLIND_WORDS, RATED_WORDS
 from afterglow.study.forecast import UNUSUAL
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "pictures"]
 
-Cell = tuple[str, ...]  # text and lines of small print
 DECIDES = "A clinician decides."
 UNKNOWN = {
     "AGE": "age",
@@ -175,22 +174,6 @@ def _day(result: Forecast, time_h: float) -> str:
 # ------------------------------------------------------------------------------------------------ parts
 
 
-def _grid(rows: Sequence[Mapping[str, Cell]], kind: str) -> str:
-    """A table of the class `kind` that becomes a list of cards on a phone; the first column names the row."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in rows[0])
-    lines = []
-    for row in rows:
-        cells = []
-        for name, (text, *details) in row.items():
-            small = "".join(f'<span class="range">{escape(one)}</span>' for one in details)
-            cells.append(f'<td data-label="{escape(name)}"><span>{escape(text)}{small}</span></td>')
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    return (
-        f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
-
-
 def _timeline(result: Forecast, picture: Picture) -> str:
     """The timeline twice, of which the style shows the wide or the narrow one."""
     narrow = forecast_figures.timeline_panel(result, forecast_figures.NARROW)
@@ -244,7 +227,7 @@ def _plans(result: Forecast) -> str:
         f"in 20 exceeds. No plan is best in every column. {DECIDES}"
     )
     return (
-        f'<section id="plans"><h2>The plans side by side</h2>{_grid(rows, "numbers")}'
+        f'<section id="plans"><h2>The plans side by side</h2>{report.cards(rows)}'
         f'<p class="caption">{report.prose(note)}</p></section>'
     )
 
@@ -269,7 +252,7 @@ def _scores(result: Forecast) -> str:
                 "Population (90 %)": _ends(one["population_lo90"], one["population_hi90"]),
             }
         )
-    return f'<section id="scores"><h2>Scores so far</h2>{_grid(rows, "numbers")}</section>'
+    return f'<section id="scores"><h2>Scores so far</h2>{report.cards(rows)}</section>'
 
 
 def _reasons(result: Forecast) -> str:
@@ -291,7 +274,7 @@ def _reasons(result: Forecast) -> str:
                 "Source": (source,),
             }
         )
-    table = _grid(rows, "reasons") if rows else "<p>No rule of the screening speaks of these plans.</p>"
+    table = report.cards(rows, "reasons") if rows else "<p>No rule of the screening speaks of these plans.</p>"
     done = "What has been given counts in every plan. " if result.person.doses else ""
     return (
         f'<section id="reasons"><h2>Reasons</h2>{table}<p class="caption">{done}{escape(screening.NOTE)}</p>'
@@ -317,7 +300,7 @@ def _resistance(result: Forecast) -> str:
         )
     sources = " Or: ".join(dict.fromkeys(table["source"]))
     return (
-        f"<h3>Treatment resistance: {escape(table.attrs['count'])}</h3>{_grid(rows, 'reasons')}"
+        f"<h3>Treatment resistance: {escape(table.attrs['count'])}</h3>{report.cards(rows, 'reasons')}"
         f'<p class="caption">{escape(table.attrs["note"])} Sources: {escape(sources)}.</p>'
     )
 

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from afterglow.interfaces import canvas, words
-from afterglow.interfaces.numbers import Line, days, lines, percent, whole
+from afterglow.interfaces.numbers import NEVER, Line, days, lines, percent, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from afterglow.interfaces.canvas import Picture
     from afterglow.study.compare import Comparison
 
+Cell = tuple[str, ...]  # text and lines of small print
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -106,6 +107,24 @@ def table(frame: pd.DataFrame) -> str:
         rows.append(f"<tr>{found}</tr>")
     box = '<div class="scroll" tabindex="0" role="region" aria-label="table">'
     return f"{box}<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+
+
+def cards(rows: Sequence[Mapping[str, Cell]], kind: str = "numbers") -> str:
+    """A table of the class `kind` that becomes a list of cards on a phone; the first column names the row."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    lines = []
+    for row in rows:
+        cells = []
+        for name in names:
+            text, *details = row.get(name, (NEVER,))
+            small = "".join(f'<span class="range">{escape(one)}</span>' for one in details)
+            cells.append(f'<td data-label="{escape(name)}"><span>{escape(text)}{small}</span></td>')
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return (
+        f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
 
 
 def _cell(value: Any) -> str:

@@ -6,7 +6,7 @@ One self-contained file in the style of `report`: no scripts, and no request lea
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from afterglow.clinic.guess import ASSUMED
 from afterglow.clinic.population import load_population
 from afterglow.interfaces import output, report, words
 from afterglow.interfaces.numbers import NEVER, percent
+from afterglow.interfaces.report import Cell
 from afterglow.interfaces.trial_blinding import guess_rows
 from afterglow.interfaces.trial_figures import pictures
 from afterglow.interfaces.trial_marks import (
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "pictures"]
 
-Cell = tuple[str, ...]  # text and lines of small print
 MOST_SCENARIOS = 200  # rows of the table
 POWER_WORDS = {
     "assurance": "Assurance",
@@ -137,24 +137,6 @@ def design_words(result: TrialResult) -> str:
 # ------------------------------------------------------------------------------------------------ numbers
 
 
-def _numbers(rows: Sequence[Mapping[str, Cell]]) -> str:
-    """A table that becomes a list of cards on a phone; the first column names the row."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
-    lines = []
-    for row in rows:
-        cells = []
-        for name in names:
-            text, *details = row.get(name, (NEVER,))
-            small = "".join(f'<span class="range">{escape(one)}</span>' for one in details)
-            cells.append(f'<td data-label="{escape(name)}"><span>{escape(text)}{small}</span></td>')
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    return (
-        f'<div class="wide"><table class="numbers"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
-
-
 def _share(row: Row, name: str) -> Cell:
     """A share with its interval, in percent."""
     low, high = row.get(f"{name}_lo90", math.nan), row.get(f"{name}_hi90", math.nan)
@@ -199,7 +181,7 @@ def _answer(result: TrialResult) -> str:
         f"Two-sided level {100 * result.scenarios[0].trial.alpha:g} %, {words.count(result.replicates, 'replicate')}"
     )
     return (
-        f'<section id="answer"><h2>The answer</h2>{_numbers(rows)}'
+        f'<section id="answer"><h2>The answer</h2>{report.cards(rows)}'
         f'<p class="caption">{report.prose(alpha)}; intervals of shares are what that number leaves open (90 %).</p>'
         f'<div class="trust"><p><strong>{escape(words.DRUG_SHARE_SHORT)}</strong> '
         f"{report.prose(words.drug_share())}</p><dl>{listed}</dl></div></section>"
@@ -221,7 +203,7 @@ def _alone(result: TrialResult) -> str:
         rows.append(row)
     note = f"Means over {words.count(result.replicates, 'replicate')} and the range of 90 % of them."
     return (
-        f'<section id="answer"><h2>The answer</h2>{_numbers(rows)}<p class="caption">One arm: nothing is compared. '
+        f'<section id="answer"><h2>The answer</h2>{report.cards(rows)}<p class="caption">One arm: nothing is compared. '
         f"{report.prose(note)}</p></section>"
     )
 
@@ -257,7 +239,7 @@ def _endpoints(result: TrialResult) -> str:
         f"{rules[first.trial.multiplicity]} over contrasts and endpoints. Hazard ratio below 1: fewer events."
     )
     return (
-        f'<section id="endpoints"><h2>All endpoints</h2>{_numbers(rows)}'
+        f'<section id="endpoints"><h2>All endpoints</h2>{report.cards(rows)}'
         f'<p class="caption">{report.prose(note)}</p></section>'
     )
 
@@ -331,7 +313,7 @@ def _scenarios(result: TrialResult, picture: Picture | None) -> str:
     more = "" if len(found) <= MOST_SCENARIOS else f"The first {MOST_SCENARIOS} of {len(found)} rows. "
     drawn = "" if picture is None else report.figure(picture)
     return (
-        f'{drawn}\n<section id="scenario-table"><h2>All scenarios</h2>{_numbers(rows)}<p class="caption">{more}'
+        f'{drawn}\n<section id="scenario-table"><h2>All scenarios</h2>{report.cards(rows)}<p class="caption">{more}'
         "Primary endpoint. Everything is in operating_characteristics.csv.</p></section>"
     )
 

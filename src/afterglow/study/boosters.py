@@ -26,7 +26,6 @@ from afterglow.blocks import Block, Doing, ScoresByScale
 from afterglow.clinic import scale
 from afterglow.clinic.course import Course
 from afterglow.clinic.dosing import Dose, unfold
-from afterglow.clinic.population import load_population
 from afterglow.clinic.relief import moved
 from afterglow.compile.vector import LANES
 from afterglow.simulate import Arm
@@ -208,7 +207,7 @@ def run(person: Person, cloud: Cloud, name: str, rule: Rule, dose: Dose, times_h
     hours = np.unique(np.concatenate([[0.0], seen, times_h]))
     arm = Arm(
         _on(person.course), patients=LANES, weeks=(hours[-1] + 1.0) / 168.0, seed=person.seed,
-        population=load_population(), variant=person.variant, outputs=("mood.madrs", "mood.drug_part"),
+        population=cloud.people.iloc[:LANES], variant=person.variant, outputs=("mood.madrs", "mood.drug_part"),
         visits_h=hours.tolist(), rtol=RTOL,
     )  # fmt: skip
     arm.trajectories_of([Block(cloud.people, range(len(cloud)), typical=cloud.typical, luck=cloud.luck)], plan)

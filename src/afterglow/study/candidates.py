@@ -14,7 +14,7 @@ from afterglow.clinic.course import Course
 from afterglow.clinic.dosing import Dose
 from afterglow.clinic.drugs import DRUGS
 from afterglow.clinic.phases import followed_by
-from afterglow.clinic.population import load_population
+from afterglow.clinic.visits import PEAK_H
 from afterglow.compile.vector import LANES
 from afterglow.simulate import Arm
 from afterglow.study.cloud import RTOL, Cloud
@@ -22,7 +22,6 @@ from afterglow.study.forecast import Updated
 
 FloatArray = NDArray[np.float64]
 EVERY_D = (7.0, 14.0)  # intervals of the boosters that are offered, days
-PEAK_H = (20 / 60, 40 / 60, 1.0, 1.5)  # when acute effects are looked at after the start of a session, h
 CADSS, SYSTOLIC = "acute_effects.cadss", "acute_effects.systolic_rise"
 
 
@@ -115,8 +114,8 @@ def burden(updated: Updated, course: Course, from_h: float, until_h: float, coun
         return Burden(0, mg, np.empty(0), np.empty(0))
     peaks = np.array(sorted({t + after for t, _ in active for after in PEAK_H if t + after <= until_h}))
     arm = Arm(
-        course, patients=LANES, weeks=weeks, seed=person.seed, population=load_population(), variant=person.variant,
-        outputs=(CADSS, SYSTOLIC), visits_h=[0.0, *peaks.tolist()], rtol=RTOL,
+        course, patients=LANES, weeks=weeks, seed=person.seed, population=cloud.people.iloc[:LANES],
+        variant=person.variant, outputs=(CADSS, SYSTOLIC), visits_h=[0.0, *peaks.tolist()], rtol=RTOL,
     )  # fmt: skip
     block = Block(cloud.people, range(len(cloud)), typical=cloud.typical, luck=cloud.luck)
     values = arm.trajectories_of([block])[:, arm.visit_index[1:]]

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from afterglow import streams
 from afterglow.blocks import Block
 from afterglow.clinic.course import Course
-from afterglow.clinic.population import load_population
 from afterglow.clinic.relief import moved
 from afterglow.compile.vector import LANES
 from afterglow.compiled import compiled
@@ -149,7 +148,7 @@ def live(
     times = np.asarray(time_h, dtype=np.float64)
     # an hour more than asked for: the horizon is rounded, and a visit after it would have no score
     arm = Arm(
-        course, patients=LANES, weeks=(float(times[-1]) + 1.0) / 168.0, seed=seed, population=load_population(),
+        course, patients=LANES, weeks=(float(times[-1]) + 1.0) / 168.0, seed=seed, population=cloud.people.iloc[:LANES],
         variant=variant, outputs=("mood.madrs", "mood.drug_part", *extra), visits_h=times.tolist(), rtol=RTOL,
     )  # fmt: skip
     block = Block(cloud.people, range(len(cloud)), typical=cloud.typical, luck=cloud.luck)

@@ -30,11 +30,10 @@ RESISTANT = 2  # failed trials from which a person belongs to the treatment-resi
 
 @dataclass(frozen=True, eq=False)
 class Outlook:
-    """One plan: what it may bring, for this person and for the population, and what it costs."""
+    """One plan: what it may bring, and what it costs."""
 
     plan: Candidate
     future: Future
-    before: Future
     burden: Burden
     screening: pd.DataFrame
 
@@ -49,6 +48,7 @@ class Forecast:
         updated: the person once the scores are taken in.
         fitted: Bands of past scores, given all scores before each: the table of `one_ahead`.
         outlooks: the plans.
+        population: what the first plan may bring to people of whom no score is known.
         scale: of the bands.
         weeks: how far it looks.
     """
@@ -58,6 +58,7 @@ class Forecast:
     updated: Updated
     fitted: pd.DataFrame
     outlooks: list[Outlook]
+    population: Future
     scale: str
     weeks: float
 
@@ -133,12 +134,13 @@ def forecast(
             Outlook(
                 plan,
                 foresee(updated, plan.name, plan.course, visits, scale),
-                foresee(nothing, plan.name, plan.course, visits, scale, count=POPULATION),
                 burden(updated, plan.course, now, float(visits[-1])),
                 screen(person, plan.course),
             )
         )
-    return Forecast(person, history, updated, one_ahead(known), outlooks, scale, weeks)
+    first = outlooks[0].plan
+    population = foresee(nothing, first.name, first.course, visits, scale, count=POPULATION)
+    return Forecast(person, history, updated, one_ahead(known), outlooks, population, scale, weeks)
 
 
 def one_ahead(person: Person) -> pd.DataFrame:

@@ -12,13 +12,13 @@ from afterglow.blocks import Doing, ScoresByScale
 from afterglow.clinic.conduct import Candidates, Occasions, actual_visits, candidates, leaving, missed, missed_sessions
 from afterglow.clinic.course import Course
 from afterglow.clinic.trial import Trial
+from afterglow.clinic.visits import PEAK_H
 from afterglow.simulate import Arm
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-PEAK_H = (20 / 60, 40 / 60, 1.0, 1.5)  # when acute effects are looked at after the start of a session, h
 ACUTE = {
     "CADSS": "acute_effects.cadss",
     "systolic": "acute_effects.systolic_rise",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from afterglow.clinic.course import parse_course
 from afterglow.clinic.population import Population, load_population
 from afterglow.clinic.relief import Own, moved
+from afterglow.clinic.visits import PEAK_H
 from afterglow.data.outcome_schema import Outcome
 from afterglow.data.trial_schema import SimulatedArm, TrialRecord
 from afterglow.simulate import Arm
@@ -23,7 +24,6 @@ RTOL = (
 )
 LONG_WEEKS = 26.0  # arms that last longer are simulated with half of the patients
 KEPT_RUNS = 3  # a fit moves one parameter at a time, and many leave an arm unchanged
-PEAK_H = (20 / 60, 40 / 60, 1.0, 1.5)  # when acute effects are looked at after a dose, h
 REMISSION_VISITS_D = (1, 4, 8, 11, 15, 18, 22, 25, 28, 39, 53, 67, 90)  # visits that see a first remission, days
 
 

@@ -23,13 +23,13 @@ from afterglow.clinic.files import Loc
 from afterglow.clinic.phases import arm_courses, rescue_course
 from afterglow.clinic.population import load_population
 from afterglow.clinic.scenarios import Scenario
+from afterglow.clinic.visits import PEAK_H
 from afterglow.compile.vector import LANES
 from afterglow.errors import Fault, InputError
 from afterglow.simulate import Arm
 from afterglow.study.trial_people import Enrolled, allocated, allocation_faults, enrol, errors, population, strata
 from afterglow.study.trial_rules import (
     ACUTE,
-    PEAK_H,
     Diary,
     Luck,
     Rules,
