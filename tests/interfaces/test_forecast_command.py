@@ -108,6 +108,19 @@ def test_a_plan_begins_with_screening_and_marks_the_front(tmp_path):
     assert little["enough"].sum() == 1
 
 
+def test_an_earlier_folder_without_a_forecast_is_refused(tmp_path, person):
+    done = afterglow("forecast", person.name, "--previous", "nowhere", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'nowhere' holds no forecast" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_of_a_population_checks_its_numbers(tmp_path):
+    done = afterglow("plan", "--population", "trd", "--seed", "-1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--seed" in done.stderr
+
+
 def test_a_plan_is_for_a_person_or_a_population(tmp_path):
     done = afterglow("plan", cwd=tmp_path)
     assert done.returncode == 2

@@ -172,6 +172,13 @@ def afterglow(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "afterglow", *words], cwd=cwd, capture_output=True, text=True)
 
 
+@pytest.mark.parametrize(("how", "what"), [({"assurance": 2.0}, "assurance of 2"), ({"workers": 0}, "0 workers")])
+def test_options_that_cannot_be_are_refused_before_the_run(design, tmp_path, how, what):
+    with pytest.raises(InputError, match=what):
+        run(design(), tmp_path / "out", replicates=2, **how)
+    assert not unfinished.partial(tmp_path / "out").exists()
+
+
 def test_bad_input_leaves_with_two_and_names_place_and_remedy(design, tmp_path):
     path = design()
     path.write_text(path.read_text().replace("at: 24 h, analysis: ancova", "at: 7 d").replace("saline}", "salt}"))

@@ -265,13 +265,6 @@ def test_without_censoring_the_curve_is_the_share_left():
         assert y[np.searchsorted(x, day) - 1] == pytest.approx(100 * (days > day).mean())
 
 
-def test_curves_need_lifelines(result, monkeypatch):
-    monkeypatch.setattr(trial_patients, "find_spec", lambda _name: None)
-    assert "survival" not in [one.name for one in trial_report.pictures(result)]
-    text = section(trial_report.build(result, COMMAND), "survival")
-    assert "lifelines" in text
-
-
 def test_scenarios_are_compared(many):
     page = trial_report.build(many, COMMAND)
     assert not Tags(page).open

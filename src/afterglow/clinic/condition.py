@@ -104,6 +104,16 @@ class Condition:
                     raise InputError(Fault(f"condition '{self.text}'", f"no {name} of {scale}", nearest(scale, table)))
         return self.tree.holds(scores, baseline)
 
+    def holds_at(self, scores: _Scores, visit: int) -> BoolArray:
+        """Whether the condition is true at a visit, [N].
+
+        Args:
+            scores: measured scores of each scale, each [N, visits]; the first visit is the baseline.
+            visit: its number.
+        """
+        now = {name: table[:, visit] for name, table in scores.items()}
+        return self.holds(now, {name: table[:, 0] for name, table in scores.items()})
+
     def __str__(self) -> str:
         return self.text
 

@@ -29,15 +29,21 @@ COVERS = ("people", "ratings", "parameters", "place of treatment")
 
 
 def save(
-    result: Forecast, out: Path, command: str, settings: Mapping[str, Any], *, force: bool, previous: Path | None = None
+    result: Forecast,
+    out: Path,
+    command: str,
+    settings: Mapping[str, Any],
+    *,
+    force: bool,
+    before: pd.DataFrame | None = None,
 ) -> None:
-    """Write the result folder."""
+    """Write the result folder; `before` is the table of an earlier forecast to compare with."""
     from afterglow.interfaces import forecast_report
 
     tables = {"forecast": result.table, "plans": result.plans, "fitted": result.fitted}
     tables = {name: table for name, table in tables.items() if len(table)}
-    if previous is not None:
-        tables["compared"] = compared(result.table, earlier(previous))
+    if before is not None:
+        tables["compared"] = compared(result.table, before)
     with output.new_folder(out, force=force) as work:
         output.write_tables(work, tables)
         output.write_units(work, tables, COVERS)

@@ -44,6 +44,7 @@ def forecast(
     place = out or Path(f"afterglow-{person.stem}")
     output.check_free(place, force=force)
     known, others = _read(person, course or [], weeks, seed, scale)
+    before = None if previous is None else steps.earlier(previous)
     from afterglow.study.forecast_study import forecast as study
 
     result = study(known, others, weeks=weeks, scale=scale, seed=seed, variant=variant)
@@ -51,7 +52,7 @@ def forecast(
     command = command_line(
         "forecast", [person.name], {**settings, "course": tuple(Path(one).name for one in course or ())}
     )
-    steps.save(result, place, command, settings, force=force, previous=previous)
+    steps.save(result, place, command, settings, force=force, before=before)
     steps.show(result)
     typer.echo(f"Report: {place / 'report.html'}")
 
@@ -107,11 +108,14 @@ def plan(
     from afterglow.errors import Fault, InputError
     from afterglow.interfaces import output, terminal
     from afterglow.study import plan_study
+    from afterglow.study.compare import check_numbers
 
     if (person is None) == (population is None):
         raise InputError(Fault("PERSON", "a plan is for a person or for a population", "name one of the two"))
     place = out or Path("afterglow-plan" if person is None else f"afterglow-plan-{person.stem}")
     output.check_free(place, force=force)
+    if person is None and (faults := check_numbers(1, weeks, seed)):
+        raise InputError(faults)
     known = None if person is None else _read(person, [], weeks, seed, "MADRS")[0]
     with terminal.progress() as tell:
         found = plan_study.plan(known, population or "trd", weeks=weeks, seed=seed, variant=variant, progress=tell)

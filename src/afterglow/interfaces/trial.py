@@ -70,7 +70,12 @@ def plan(
 def run(asked: Plan, how: How, command: str, tell: Progress | None = None) -> TrialResult:
     """Check, simulate what is missing, put the result folder together."""
     settings = _settings(asked)
-    if faults := unfinished.faults(how.out, settings, force=how.force, resume=how.resume):
+    faults = unfinished.faults(how.out, settings, force=how.force, resume=how.resume)
+    if how.workers < 1:
+        faults.append(Fault("--workers", f"{how.workers} workers", "at least 1"))
+    if how.assurance is not None:
+        faults += sample_size.faults(asked, how.assurance)
+    if faults:
         raise InputError(faults)
     _tell(tell, "checking the design", 0.0)
     trial_study.check(asked)

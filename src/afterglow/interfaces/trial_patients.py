@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -126,11 +125,6 @@ def timed(result: TrialResult) -> list[Endpoint]:
     return list(found.values())
 
 
-def survival_possible() -> bool:
-    """Whether the library of the curves is installed."""
-    return find_spec("lifelines") is not None
-
-
 def followed(result: TrialResult, endpoint: Endpoint) -> list[Followed]:
     """Times to an event in the example trial, by arm; arms with nobody at risk are empty."""
     data = result.example.analysis.data
@@ -141,11 +135,9 @@ def followed(result: TrialResult, endpoint: Endpoint) -> list[Followed]:
 
 
 def survival(result: TrialResult) -> Picture | None:
-    """Kaplan-Meier curves of the example trial; None without such an endpoint or without the library."""
+    """Kaplan-Meier curves of the example trial; None without such an endpoint."""
     import pandas as pd
 
-    if not survival_possible():
-        return None
     panels, rows = [], []
     for endpoint in timed(result):
         arms = followed(result, endpoint)

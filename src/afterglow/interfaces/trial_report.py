@@ -28,7 +28,6 @@ from afterglow.interfaces.trial_marks import (
     records,
     unit,
 )
-from afterglow.interfaces.trial_patients import survival_possible, timed
 from afterglow.interfaces.trial_power import scenario_labels, scenario_rows
 from afterglow.study.trial_summary import POWERS
 from afterglow.study.worlds import PROMISED
@@ -89,9 +88,7 @@ def build(result: TrialResult, command: str) -> str:
         report.warnings(result.warnings),
         "</header><main>",
         _answer(result),
-        *_figures(drawn, "flow", "visits", "unblinding", "waterfall"),
-        _survival(result, drawn.get("survival")),
-        *_figures(drawn, "power"),
+        *_figures(drawn, "flow", "visits", "unblinding", "waterfall", "survival", "power"),
         _published(result),
         _sample_size(result),
         _endpoints(result),
@@ -255,17 +252,6 @@ def _bias(row: Row) -> Cell:
 
 
 # ------------------------------------------------------------------------------------------------ parts
-
-
-def _survival(result: TrialResult, picture: Picture | None) -> str:
-    if picture is not None:
-        return report.figure(picture)
-    if timed(result) and not survival_possible():
-        return (
-            '<section id="survival"><h2>Time to an event, example trial</h2><p>The curves need the library lifelines: '
-            "<code>pip install 'afterglow[trial]'</code>.</p></section>"
-        )
-    return ""
 
 
 def _published(result: TrialResult) -> str:

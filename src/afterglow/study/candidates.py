@@ -46,7 +46,7 @@ def candidates(done: Course, now_h: float, weeks: float, others: Sequence[Course
     day = math.floor(now_h / 24.0) + 2.0  # the next day, counted from 1
     last = day + weeks * 7.0
     found = [Candidate("nothing-more", "no further doses; daily drugs go on", done)]
-    line = _last_dose(done)
+    line = last_dose(done)
     for every in EVERY_D if line is not None else ():
         booster = Course(course="booster", doses=(_repeated(line, every, last - day + 1.0),))
         title = f"the last dose again every {every:g} days"
@@ -56,14 +56,14 @@ def candidates(done: Course, now_h: float, weeks: float, others: Sequence[Course
     return found
 
 
-def _last_dose(done: Course) -> Dose | None:
-    """The line of the last session with an active drug."""
+def last_dose(done: Course) -> Dose | None:
+    """The line of the last session with ketamine in any form; None where there was none."""
     sessions = [(start, line) for start, lines in done.sessions(520.0) for line in lines if _active(line)]
     return max(sessions, key=lambda one: one[0])[1] if sessions else None
 
 
 def _active(line: Dose) -> bool:
-    return DRUGS[line.drug].kind != "inert"
+    return DRUGS[line.drug].kind == "ketamine"
 
 
 def _repeated(line: Dose | None, every_d: float, until: float) -> Dose:
@@ -85,7 +85,7 @@ class Burden:
     """What a plan costs from now on.
 
     Attributes:
-        sessions: with an active drug.
+        sessions: with ketamine in any form.
         mg: of ketamine in any form, mean over people who might be this one.
         cadss: highest dissociation of any session by person, points [people]; empty without sessions.
         systolic: highest rise of systolic pressure by person, mmHg [people].

@@ -96,10 +96,13 @@ class Cloud:
 
     def resampled(self, count: int, seed: int, *purpose: object) -> Cloud:
         """So many people by their weights (systematic resampling)."""
-        start = streams.generator(seed, "cloud", *purpose).random()
-        marks = (np.arange(count) + start) / count
-        places = np.minimum(np.searchsorted(np.cumsum(self.weight), marks), len(self) - 1)
-        return self.take(places.astype(np.int64))
+        return self.take(_systematic(self.weight, count, streams.generator(seed, "cloud", *purpose).random()))
+
+
+def _systematic(weight: FloatArray, count: int, start: float) -> IntArray:
+    """Places of so many people by their weights, from one uniform number."""
+    marks = (np.arange(count) + start) / count
+    return np.minimum(np.searchsorted(np.cumsum(weight), marks), len(weight) - 1).astype(np.int64)
 
 
 def prior(table: pd.DataFrame, seed: int, variant: str | None = None) -> Cloud:
@@ -177,10 +180,7 @@ def refined(
     for _ in range(MOST_STEPS):
         rise = _rise(log, 1.0 - power)
         power += rise
-        weighted = now.weighted(rise * log)
-        start = chance.random()
-        marks = (np.arange(count) + start) / count
-        places = np.minimum(np.searchsorted(np.cumsum(weighted.weight), marks), count - 1)
+        places = _systematic(now.weighted(rise * log).weight, count, chance.random())
         now, log = now.take(places), log[places]
         for _ in range(moves):
             other = _proposed(now, reach, chance)

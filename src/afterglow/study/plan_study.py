@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from afterglow.clinic.course import Course, Therapy, load_course
 from afterglow.clinic.dosing import Dose
-from afterglow.clinic.drugs import DRUGS
 from afterglow.clinic.person import Person as PersonFile
 from afterglow.clinic.population import load_population
 from afterglow.errors import Fault, InputError
 from afterglow.study import boosters
+from afterglow.study.candidates import last_dose
 from afterglow.study.cloud import Cloud, prior
 from afterglow.study.forecast import Person, Updated, foresee, update
 from afterglow.study.forecast_study import of_file
@@ -131,10 +131,7 @@ def _rules(
 
 def _own_dose(done: Course) -> Dose:
     """The last dose of the person, or that of the usual infusion where there was none."""
-    found = [
-        (start, line) for start, lines in done.sessions(520.0) for line in lines if DRUGS[line.drug].kind == "ketamine"
-    ]
-    return max(found, key=lambda one: one[0])[1] if found else load_course(USUAL).doses[0]
+    return last_dose(done) or load_course(USUAL).doses[0]
 
 
 def _with_therapy(done: Course, from_h: float) -> Course:

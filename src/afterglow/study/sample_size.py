@@ -27,6 +27,16 @@ LARGEST = 4000  # patients
 ROUNDS = 6  # sizes that are simulated at most
 
 
+def faults(plan: Plan, target: float) -> list[Fault]:
+    """Why a size cannot be looked for; to be asked before the long run."""
+    found = []
+    if not 0 < target < 1:
+        found.append(Fault("--assurance", f"an assurance of {target:g}", "between 0 and 1, for instance 0.8"))
+    if len(plan.scenarios[0].trial.arms) < 2:
+        found.append(Fault("--assurance", "this trial compares nothing", "give it a second arm"))
+    return found
+
+
 def added(
     plan: Plan, result: TrialResult, target: float, tell: Callable[[str, float], None] | None = None
 ) -> TrialResult:
@@ -44,15 +54,13 @@ def search(
         Columns: n (patients in all), assurance, its 90 % interval by the number of replicates, guessed (by the power
         curve).
     """
-    if not 0 < target < 1:
-        raise InputError(Fault("--assurance", f"an assurance of {target:g}", "between 0 and 1, for instance 0.8"))
+    if wrong := faults(plan, target):
+        raise InputError(wrong)
     scenario = plan.scenarios[0]
     planned = sum(scenario.trial.sizes)
     least = max(8, 2 * len(scenario.trial.arms))
     grid = np.unique(np.geomspace(least, LARGEST, 200).round().astype(int))
     estimates = result.tables["estimates"]
-    if not len(estimates):
-        raise InputError(Fault("--assurance", "this trial compares nothing", "give it a second arm"))
     drawn: Loose = estimates[estimates["world"] == "posterior"]
     share = trial_summary.compared(drawn) / planned  # of all patients those whom the primary analysis compares
     curve: Loose = trial_summary.power_curve(drawn, scenario.trial.alpha, (grid * share).tolist())

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from afterglow.clinic.condition import Condition
 from afterglow.clinic.trial import Trial
 from afterglow.clinic.trial_parts import Endpoint
 from afterglow.study.statistics.ancova import ancova
@@ -183,12 +182,13 @@ class Analysis:
             y = scores[chosen, end] - scores[chosen, begin]
             return ancova(y, groups, scores[chosen, begin][:, None]).contrast(1, 0)
 
-        still_ill = self._holds(plan.condition, middle) & np.isin(arm, (delayed, placebo))
+        own = {name: self.data.full(name) for name in plan.condition.scales}
+        still_ill = plan.condition.holds_at(own, middle) & np.isin(arm, (delayed, placebo))
         still_ill &= ~np.isnan(scores[:, middle])
         one = stage(np.isin(arm, (drug, delayed, placebo)), arm == drug, 0, middle)
         two = stage(still_ill, arm == delayed, middle, last)
         full = [self._potential(endpoint.scale, k) for k in (drug, delayed, placebo)]
-        ill = self._holds_in(plan.condition, placebo, middle)
+        ill = plan.condition.holds_at(self.found.arms[placebo].scores, middle)[self.data.chosen]
         truths = (
             np.nanmean(full[0][:, middle] - full[2][:, middle]),
             np.nanmean((full[1][:, last] - full[2][:, last])[ill]) if ill.any() else math.nan,
@@ -196,14 +196,6 @@ class Analysis:
         truth = plan.weight * truths[0] + (1 - plan.weight) * truths[1]
         sizes = [int((arm == drug).sum() + (still_ill & (arm == delayed)).sum()), int((arm != drug).sum())]
         return drug, combined(one, two, plan.weight), float(truth), sizes
-
-    def _holds(self, condition: Condition, visit: int) -> BoolArray:
-        scores = {name: self.data.full(name) for name in condition.scales}
-        return condition.holds({k: v[:, visit] for k, v in scores.items()}, {k: v[:, 0] for k, v in scores.items()})
-
-    def _holds_in(self, condition: Condition, arm: int, visit: int) -> BoolArray:
-        scores = {name: self.found.arms[arm].scores[name][self.data.chosen] for name in condition.scales}
-        return condition.holds({k: v[:, visit] for k, v in scores.items()}, {k: v[:, 0] for k, v in scores.items()})
 
     # ------------------------------------------------------------------------------------------------ truth
 

@@ -10,9 +10,10 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from afterglow.clinic.phases import arm_courses
 from afterglow.clinic.scenarios import Scenario
 from afterglow.clinic.trial import Trial
 from afterglow.errors import Fault, InputError
@@ -96,7 +97,7 @@ def _library_faults(scenarios: Sequence[Scenario]) -> list[Fault]:
     """Libraries that an analysis needs and that are not installed."""
     from importlib.util import find_spec
 
-    wanted = {"cox": "lifelines", "log-rank": "lifelines", "rmst": "lifelines", "logistic": "statsmodels"}
+    wanted = {"cox": "lifelines", "log-rank": "lifelines", "logistic": "statsmodels"}
     missing = {
         wanted[one.method]
         for scenario in scenarios
@@ -210,8 +211,7 @@ def warnings(plan: Plan) -> list[str]:
     """What a reader must know: courses outside the studied range, and failed simulations are told elsewhere."""
     found: list[str] = []
     for scenario in plan.scenarios[:20]:
-        trial = VirtualTrial(scenario, world(plan.worlds[0], plan.variant), plan.seed)
-        for course in trial.courses:
+        for course in arm_courses(scenario.trial, scenario.document.place):
             found += course.warnings()
     return list(dict.fromkeys(found))
 
@@ -223,10 +223,10 @@ def resized(scenario: Scenario, n: int) -> Scenario:
     """The scenario with so many patients in all, the arms in the same proportion."""
     old = scenario.trial
     if old.n is not None:
-        return Scenario(scenario.number, scenario.varied, old.model_copy(update={"n": n}), scenario.document)
+        return replace(scenario, trial=old.model_copy(update={"n": n}))
     total = sum(old.sizes)
     arms = tuple(
         arm.model_copy(update={"n": max(2, round(n * size / total))})
         for arm, size in zip(old.arms, old.sizes, strict=True)
     )
-    return Scenario(scenario.number, scenario.varied, old.model_copy(update={"arms": arms}), scenario.document)
+    return replace(scenario, trial=old.model_copy(update={"arms": arms}))

@@ -313,12 +313,7 @@ class VirtualTrial:
         plan, nominal = self.trial.leaving, self.grid.nominal_h
         poor = None
         if plan.lack_of_effect is not None:
-            condition = plan.lack_of_effect.condition
-            base = {name: table[:, 0] for name, table in scores.items()}
-            holds = [
-                condition.holds({name: table[:, v] for name, table in scores.items()}, base)
-                for v in range(1, len(nominal))
-            ]
+            holds = [plan.lack_of_effect.condition.holds_at(scores, v) for v in range(1, len(nominal))]
             poor = np.column_stack([np.zeros(len(luck.keep), bool), *holds]) & seen.kept
         felt = felt_too_much(self.trial, arm, acute)
         return leave(self.trial, nominal, luck, poor, felt)
@@ -346,12 +341,8 @@ class VirtualTrial:
         rule, people = self.trial.randomised, len(before.left_h)
         if rule is None:
             return np.ones(people, dtype=bool)
-        base = {name: table[:, 0] for name, table in before.scores.items()}
         visits = [self.trial.visit_number(at) + 1 for at in rule.at]
-        holds = [
-            rule.condition.holds({name: table[:, v] for name, table in before.scores.items()}, base) & kept[:, v]
-            for v in visits
-        ]
+        holds = [rule.condition.holds_at(before.scores, v) & kept[:, v] for v in visits]
         enough = np.sum(holds, axis=0) >= (rule.at_least or len(visits))
         return enough & (before.left_h >= (rule.day - 1) * 24.0)
 
