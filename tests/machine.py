@@ -18,10 +18,9 @@ FUNCTIONS = ("init", "prepare", "outputs", "step", "dense", "rhs", "factor", "so
 class Machine:
     """The functions of a compiled program; arguments are float64 arrays with rows of LANES."""
 
-    def __init__(self, program: Program, monkeypatch) -> None:
+    def __init__(self, program: Program) -> None:
         self.program, self.code = program, vector_code(program)
-        monkeypatch.setattr(native, "_FUNCTIONS", FUNCTIONS)
-        self._at = native._load(self.code)
+        self._at = native._load(self.code, FUNCTIONS)
 
     def __call__(self, name: str, *arrays: np.ndarray) -> None:
         kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(arrays))

@@ -58,17 +58,23 @@ def compiled(
 
 @cache  # of one spelling of the arguments: `cache` tells f(None) from f()
 def _compiled(variant: str | None, rtol: float, threads: int | None, device: str) -> Compiled:
-    model = whole(variant)
-    known = {p.name for p in model.parts.values()}
-    fitted = fitted_values(variant)
-    model.fixed = {**{k: v for k, v in fitted.items() if k.split(".")[0] in known}, **model.fixed}
-    omega = {k.removeprefix(OMEGA): v for k, v in fitted.items() if k.startswith(OMEGA)}
-    prog = program(model.flatten())
+    model, prog, omega = _program(variant)
     if device == "cuda":
         from afterglow.machine_cuda import CudaMachine
 
         return Compiled(model, prog, CudaMachine(prog, rtol), omega)
     return Compiled(model, prog, Machine(prog, rtol, threads), omega)
+
+
+@cache
+def _program(variant: str | None) -> tuple[Model, Program, dict[str, float]]:
+    """The model with its fitted values, its program, and the fitted spreads."""
+    model = whole(variant)
+    known = {p.name for p in model.parts.values()}
+    fitted = fitted_values(variant)
+    model.fixed = {**{k: v for k, v in fitted.items() if k.split(".")[0] in known}, **model.fixed}
+    omega = {k.removeprefix(OMEGA): v for k, v in fitted.items() if k.startswith(OMEGA)}
+    return model, program(model.flatten()), omega
 
 
 def parameters(

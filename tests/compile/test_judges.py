@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterglow.compile.code import elimination
@@ -17,9 +17,9 @@ A, B, C, D = SYMBOLS
 STATES, SLOTS = SYMBOLS[:2], SYMBOLS[2:]
 
 
-def three_ways(roots, values, monkeypatch):
+def three_ways(roots, values):
     """Values [roots, LANES] by each way; `values` [symbols, LANES]."""
-    machine = Machine(bare_program(STATES, SLOTS, [const(0.0, None)] * 2, roots), monkeypatch)
+    machine = Machine(bare_program(STATES, SLOTS, [const(0.0, None)] * 2, roots))
     vector = machine.outputs(np.ascontiguousarray(values[:2]), np.ascontiguousarray(values[2:]))
     f = numpy_function(roots, STATES, SLOTS)
     array = np.array([np.broadcast_to(x, LANES) for x in f(values[:2], values[2:])])
@@ -27,12 +27,12 @@ def three_ways(roots, values, monkeypatch):
     return node, array, vector
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None)
 @given(st.lists(expressions, min_size=5, max_size=8), st.integers(0, 2**32 - 1))
-def test_random_expressions_and_their_derivatives(monkeypatch, roots, seed):
+def test_random_expressions_and_their_derivatives(roots, seed):
     values = np.random.default_rng(seed).uniform(LOW, HIGH, (len(SYMBOLS), LANES))
     roots = [*roots, *(differentiate(r, s) for r in roots for s in (A, D))]
-    node, array, vector = three_ways(roots, values, monkeypatch)
+    node, array, vector = three_ways(roots, values)
     assert array == pytest.approx(node, rel=1e-12, abs=1e-12)
     assert vector == pytest.approx(node, rel=1e-9, abs=1e-10)
 
@@ -43,7 +43,7 @@ SPECIAL = [
 ]  # fmt: skip
 
 
-def test_every_operation_with_ties_and_zeros(monkeypatch):
+def test_every_operation_with_ties_and_zeros():
     values = np.array(
         [
             [0.0, 0.0, 1.0, 1.0, 2.0, 0.5, 1e-9, 40.0],
@@ -53,34 +53,34 @@ def test_every_operation_with_ties_and_zeros(monkeypatch):
         ]
     )
     roots = [r for r in SPECIAL if r is not A**-2]
-    node, array, vector = three_ways(roots, values, monkeypatch)
+    node, array, vector = three_ways(roots, values)
     assert array == pytest.approx(node, rel=1e-13, abs=0)
     assert vector == pytest.approx(node, rel=1e-12, abs=1e-300)
 
 
 @pytest.mark.parametrize("n", [0.6, 1.0, 2.0, 2.5])
 @pytest.mark.parametrize("written", ["parameter", "number"])
-def test_hill_and_its_derivatives_at_zero_and_below(monkeypatch, n, written):
+def test_hill_and_its_derivatives_at_zero_and_below(n, written):
     h = hill(A, C, D if written == "parameter" else n)
     roots = [h, differentiate(h, A), differentiate(h, C), differentiate(hill(A, C, D), D)]
     values = np.ones((4, LANES))
     values[0] = [-1.0, -1e-300, 0.0, 1e-300, 1e-9, 1.0, 5.0, 1e5]
     values[2], values[3] = 2.0, n
-    node, array, vector = three_ways(roots, values, monkeypatch)
+    node, array, vector = three_ways(roots, values)
     assert np.isfinite(node).all()
     assert array == pytest.approx(node, rel=1e-10, abs=1e-290)
     assert vector == pytest.approx(node, rel=1e-10, abs=1e-290)
 
 
-def test_what_is_not_chosen_does_not_spoil_the_derivative(monkeypatch):
+def test_what_is_not_chosen_does_not_spoil_the_derivative():
     steep = differentiate(where(A > 0, B * log(A), B), A)
-    machine = Machine(bare_program(STATES, SLOTS, [const(0.0, None)] * 2, [steep]), monkeypatch)
+    machine = Machine(bare_program(STATES, SLOTS, [const(0.0, None)] * 2, [steep]))
     states = np.zeros((2, LANES))
     assert (machine.outputs(states, np.ones((2, LANES))) == 0.0).all()
 
 
-def test_a_number_that_is_not_finite_stays_visible(monkeypatch):
-    machine = Machine(bare_program(STATES, SLOTS, [const(0.0, None)] * 2, [A * C + B, log(A), A / B]), monkeypatch)
+def test_a_number_that_is_not_finite_stays_visible():
+    machine = Machine(bare_program(STATES, SLOTS, [const(0.0, None)] * 2, [A * C + B, log(A), A / B]))
     states = np.ones((2, LANES))
     states[0, 3], states[0, 5], states[1, 6] = np.nan, -1.0, 0.0
     out = machine.outputs(states, np.ones((2, LANES)))
@@ -100,7 +100,7 @@ def test_the_numpy_function_can_be_read():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_elimination_solves_any_pattern(monkeypatch, seed):
+def test_elimination_solves_any_pattern(seed):
     """(g I - J) x = b for a random sparse J, in every lane, against numpy.linalg."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(2, 15))
@@ -111,7 +111,7 @@ def test_elimination_solves_any_pattern(monkeypatch, seed):
     rhs = [const(0.0, None)] * n
     for (i, j), entry in zip(places, p, strict=True):
         rhs[i] = rhs[i] + mul(entry, y[j])
-    machine = Machine(bare_program(y, p, rhs, [y[0]]), monkeypatch)
+    machine = Machine(bare_program(y, p, rhs, [y[0]]))
     entries = np.ascontiguousarray(rng.normal(size=(len(p), LANES)))
     g, factors = np.array([n + 2.0]), np.empty((machine.code.factors, LANES))
     right = np.ascontiguousarray(rng.normal(size=(n, LANES)))

@@ -21,8 +21,7 @@ def compute():
 
     roots = [rebuild("exp", (X,)), rebuild("log", (X,)), rebuild("pow", (X, Y))]
     roots += [rebuild("pow", (X, const(n, None))) for n in (2.5, -1.5)]
-    with pytest.MonkeyPatch.context() as patch:
-        machine = Machine(bare_program([X, Y], [], [X * 0.0, Y * 0.0], roots), patch)
+    machine = Machine(bare_program([X, Y], [], [X * 0.0, Y * 0.0], roots))
 
     def run(x, y):
         x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))

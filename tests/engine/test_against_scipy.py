@@ -83,9 +83,9 @@ def fixed_steps(machine, slots, start, end, count):
 
 
 @pytest.fixture
-def nonlinear(stiff, monkeypatch):
+def nonlinear(stiff):
     """The stiff toy without its fastest part, so that halving the step stays in the range where theory speaks."""
-    machine = Machine(stiff.program, monkeypatch)
+    machine = Machine(stiff.program)
     slots = np.repeat(np.array(stiff.program.defaults)[:, None], LANES, axis=1)
     slots[stiff.place("fast")] = 4.0
     slots[stiff.place("n")] = 2.0

@@ -1,17 +1,20 @@
 """Machine code is kept on disk, and a bad file there never harms."""
 
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from afterglow.engine import native
+from afterglow.engine import driver, native
 from toys import TwoCompartments, toy
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
+    """An empty cache for the code of models; that of the stepping loop is loaded already."""
+    driver.loop()
     monkeypatch.setenv("AFTERGLOW_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -51,6 +54,26 @@ def test_a_damaged_file_is_rebuilt_silently(cache, builds, capfd, damage):
     assert native._stored(file) == native._stored(file) is not None
     assert len(list(cache.iterdir())) == 1
     assert capfd.readouterr() == ("", "")
+
+
+def test_who_finds_the_stepping_loop_stored_does_without_numba(tmp_path):
+    script = (
+        "import sys; from afterglow.engine import driver; driver.loop();"
+        "print(len({'numba', 'afterglow.engine.stepping'} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "AFTERGLOW_CACHE": str(tmp_path)}
+
+    def loaded():
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
+        )
+        assert done.stderr == ""
+        return int(done.stdout)
+
+    assert [loaded(), loaded()] == [2, 0]
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(b"nonsense")
+    assert [loaded(), loaded()] == [2, 0]
 
 
 def test_a_folder_that_cannot_be_written_costs_speed_and_nothing_else(tmp_path, monkeypatch):

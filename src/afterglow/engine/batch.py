@@ -10,6 +10,7 @@ shares the group. Whoever wants the same numbers at any size of the batch simula
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -107,7 +108,7 @@ class Engine:
         self.code, self.sizes, self.rtol = code, tuple(sizes), rtol
         self.threads = threads or int(os.environ.get("AFTERGLOW_THREADS", 0)) or os.cpu_count() or 1
         self._tol = np.array([rtol, *(rtol * s for s in sizes)])
-        self._at = native.load(code)
+        self._at, self._loop = native.load(code), driver.loop()
 
     def __reduce__(self) -> tuple[object, ...]:
         """Another process links the machine code anew, from its own store if it has it."""
@@ -145,19 +146,21 @@ class Engine:
         self._check(table, n, outputs)
         begin = np.concatenate([table.start, np.full(groups * LANES - n, table.start[-1])])
         wanted = np.asarray(outputs, dtype=np.int64)
-        out = np.full((groups * LANES, len(times), len(wanted)), np.nan)
+        out = np.empty((len(wanted), groups * LANES, len(times)))  # an output at a time is how they are read
         status = np.zeros(groups * LANES, np.int64)
         failed_at = np.full(groups * LANES, np.nan)
         failed_in = np.full(groups * LANES, -1, np.int64)
         steps = np.zeros(groups * LANES, np.int64)
         c = self.code
         addresses = tuple(self._at[k] for k in ("prepare", "outputs", "step", "dense"))
-        sizes = (c.states, c.slots, c.outputs, max(c.prepared, 1), c.factors)
+        sizes = (c.states, max(c.prepared, 1), c.outputs, c.factors)
 
         def part(first: int, last: int) -> None:
-            driver.run_groups(
-                first, last, addresses, sizes, t0, t1, times, wanted, self._tol, first_step, max_steps, slots, states,
-                begin, table.time, table.kind, table.place, table.value, out, status, failed_at, failed_in, steps,
+            out[:, first * LANES : last * LANES] = np.nan
+            self._loop(
+                first, last, addresses, sizes, t0, t1, times, wanted, self._tol, float(first_step), max_steps, slots,
+                states, begin, table.time, table.kind, table.place, table.value, out, status, failed_at, failed_in,
+                steps,
             )  # fmt: skip
 
         # More tasks than threads even out slow patients; which thread runs a group changes nothing in it.
@@ -170,9 +173,11 @@ class Engine:
                 list(pool.map(part, edges[:-1], edges[1:]))
         for i in np.flatnonzero(status).tolist():  # nothing of a failed patient is left from the failure on
             states[i // LANES, :, i % LANES] = np.nan
-            out[i, (times > failed_at[i]) | ((times >= t0) & (t0 >= failed_at[i]))] = np.nan
+            out[:, i, (times > failed_at[i]) | ((times >= t0) & (t0 >= failed_at[i]))] = np.nan
         end = Pause(t1, states, slots)
-        return Result(out[:n], status[:n], failed_at[:n], steps[:n], end, failed_in[:n], c.names, c.slot_names)
+        return Result(
+            out.transpose(1, 2, 0)[:n], status[:n], failed_at[:n], steps[:n], end, failed_in[:n], c.names, c.slot_names
+        )
 
     @staticmethod
     def _span(
@@ -182,7 +187,7 @@ class Engine:
         times = np.ascontiguousarray(times, dtype=float)
         if times.ndim != 1 or (np.diff(times) < 0).any() or not np.isfinite(times).all():
             raise EngineError("times must be a sorted list of finite numbers")
-        t0 = start.time if start else t0
+        t0 = float(start.time if start else t0)
         t1 = float(times[-1] if until is None else until)
         if t1 < t0:
             raise EngineError(f"cannot run backwards from {t0} h to {t1} h")
@@ -218,5 +223,7 @@ class Engine:
     def begin(self, slots: FloatArray) -> FloatArray:
         """Initial states [groups, states, LANES] from slots [groups, slots, LANES]."""
         states = np.empty((len(slots), self.code.states, LANES))
-        driver.start_states(self._at["init"], slots, states)
+        init = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(self._at["init"])
+        for p, y in zip(slots, states, strict=True):
+            init(p.ctypes.data, y.ctypes.data)
         return states

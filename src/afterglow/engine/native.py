@@ -10,13 +10,15 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 from llvmlite import binding as llvm
 
-_FUNCTIONS = ("init", "prepare", "outputs", "step", "dense")
+MODEL = ("init", "prepare", "outputs", "step", "dense")
 _alive: list[llvm.ExecutionEngine] = []
 
 
@@ -104,16 +106,18 @@ class Code(Protocol):
 
 
 _loaded: dict[str, dict[str, int]] = {}
+_loading = Lock()  # code is made once, also when two threads ask for it
 
 
-def load(code: Code) -> dict[str, int]:
+def load(code: Code, functions: Sequence[str] = MODEL) -> dict[str, int]:
     """Addresses of the functions in `code`, compiled or taken from the cache."""
-    if code.key not in _loaded:
-        _loaded[code.key] = _load(code)
-    return _loaded[code.key]
+    with _loading:
+        if code.key not in _loaded:
+            _loaded[code.key] = _load(code, functions)
+        return _loaded[code.key]
 
 
-def _load(code: Code) -> dict[str, int]:
+def _load(code: Code, functions: Sequence[str]) -> dict[str, int]:
     machine = _machine()
     identity = "\n".join((code.key, *_processor(), str(llvm.llvm_version_info)))
     path = cache_folder() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.o"
@@ -125,4 +129,4 @@ def _load(code: Code) -> dict[str, int]:
     engine.add_object_file(llvm.ObjectFileRef.from_data(body))
     engine.finalize_object()
     _alive.append(engine)
-    return {name: engine.get_function_address(name) for name in _FUNCTIONS}
+    return {name: engine.get_function_address(name) for name in functions}

@@ -1,4 +1,4 @@
-// The stepping loop for one patient: the rules of driver.py with a step size of one's own.
+// The stepping loop for one patient: the rules of stepping.py with a step size of one's own.
 //
 // Stands after the text of a model (compile/cuda.py) and the numbers of driver.py (SAME_TIME, SMALLEST, status codes).
 // P [slots, n], Y [states, n] and out [times, wanted, n] have neighbouring patients next to each other, so that the

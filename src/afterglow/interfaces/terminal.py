@@ -166,12 +166,13 @@ def complain(faults: Sequence[Fault]) -> None:
 def progress(*, lines: bool = False) -> Iterator[Progress | None]:
     """A progress bar on stderr, if that is a terminal; if not, nothing, or with `lines` a line now and then."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _tell_in_lines if lines else None
         return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description:28}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=1.0)

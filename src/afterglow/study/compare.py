@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import PurePath
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from afterglow.errors import Fault, InputError, nearest
@@ -42,6 +44,9 @@ LONGEST_WEEKS = 520.0
 # Parameter uncertainty in the intervals: so many draws from the shipped fit, each with so many of the patients.
 DRAWS = 8
 DRAW_PATIENTS = 64
+# Coarser than the main run: scores are whole points, and the ends of the intervals move by 0.01 points at either.
+DRAW_RTOL = 1e-4
+ARMS_AT_ONCE = 2
 
 Progress = Callable[[str, float], None]  # what is running; how much of everything is done, 0-1
 
@@ -285,16 +290,20 @@ class _Study:
         draws: int,
         progress: Progress | None,
     ) -> None:
-        from afterglow.clinic.population import load_population
+        from afterglow.clinic.population import Population, load_population
+        from afterglow.compile.vector import LANES
         from afterglow.study.draws import split_draws
 
         population = load_population() if population is None else population
+        if isinstance(population, Population):  # the people of all arms, drawn once
+            population = population.draw(asked.seed, 0, range(-(-asked.patients // LANES) * LANES))
         self.asked, self.loaded, self.progress = asked, loaded, progress
         self.arms = [arm for course in loaded for arm in (course, course.control()) if arm is not None]
         self.options = {"weeks": asked.weeks, "seed": asked.seed, "variant": asked.variant, "population": population}
         self.options |= {"device": asked.device} if asked.device != "cpu" else {}
         self.draws = split_draws(draws, asked.seed, asked.variant)
         self.done, self.total = 0.0, 1.0
+        self._telling = Lock()
 
     def run(self, *, trajectories: bool, clock: bool) -> Comparison:
         """Simulate everything and make the tables."""
@@ -306,15 +315,20 @@ class _Study:
         few, fewer = min(asked.patients, CLOCK_PATIENTS), min(asked.patients, DRAW_PATIENTS)
         self.total = len(self.arms) * (asked.patients + fewer * len(self.draws)) + few * len(extra)
         kept = tuple(dict.fromkeys((*needed(everything=trajectories), *QUANTITIES["sedation"].parts)))
-        runs = {arm.name: self._simulate(arm, asked.patients, outputs=kept) for arm in self.arms}
-        clock_runs = {arm.name: self._simulate(arm, few, outputs=kept) for arm in extra}
-        by_draw = [self._repeat(arm, fewer) for arm in self.arms] if self.draws else []
-        repeats = [list(draw) for draw in zip(*by_draw, strict=True)]
-        found = list(runs.values())
+        # The engine works outside Python: one arm is prepared or read while another one runs.
+        with ThreadPoolExecutor(1 if asked.device == "cuda" else ARMS_AT_ONCE) as pool:
+            simulated = pool.map(lambda arm: self._simulate(arm, asked.patients, outputs=kept), self.arms)
+            by_clock = pool.map(lambda arm: self._simulate(arm, few, outputs=kept), extra)
+            by_draw = pool.map(lambda arm: self._repeat(arm, fewer), self.arms if self.draws else [])
+            found = list(simulated)
+            scores = tables.scores(found, asked.scales)
+            clock_runs = {run.arm: run for run in by_clock}
+            repeats = [list(draw) for draw in zip(*by_draw, strict=True)]
+        runs = {run.arm: run for run in found}
         by_arm = tables.arms(found, asked.scales, repeats)
         results = {
             "patients": tables.patients(found),
-            "scores": tables.scores(found, asked.scales),
+            "scores": scores,
             "arms": by_arm,
             "contrasts": tables.contrasts(found, asked.scales, repeats),
             "summary": tables.summary(found, by_arm=by_arm),
@@ -333,7 +347,7 @@ class _Study:
         from afterglow.simulate import Arm
 
         times = [time for time, _ in visits(self.asked.weeks)]
-        arm = Arm(course, patients=patients, outputs=("mood.madrs",), visits_h=times, **self.options)
+        arm = Arm(course, patients=patients, outputs=("mood.madrs",), visits_h=times, rtol=DRAW_RTOL, **self.options)
         values, noise = zip(*self.draws, strict=True)
         return arm.run_each(values, self._tell(course.name, patients * len(self.draws)), noise)
 
@@ -346,12 +360,15 @@ class _Study:
 
     def _tell(self, name: str, patients: int) -> Callable[[float], None]:
         """What to call with the share done of a run with so many patients."""
-        start = self.done
-        self.done += patients
+        told = 0.0
 
         def tell(share: float) -> None:
-            if self.progress is not None:
-                self.progress(name, min((start + share * patients) / self.total, 1.0))
+            nonlocal told
+            with self._telling:
+                self.done += (share - told) * patients
+                told = share
+                if self.progress is not None:
+                    self.progress(name, min(self.done / self.total, 1.0))
 
         tell(0.0)
         return tell

@@ -73,7 +73,7 @@ def scores(runs: _RunList, scales: Sequence[str] = ("MADRS",)) -> pd.DataFrame:
     whole = {name: np.concatenate(found) for name, found in parts.items()}
     visit = pd.Series(labels, dtype="str").take(whole["visit"]).array
     columns = {"patient": whole["patient"], "arm": arm, "visit": visit, "time_h": whole["time_h"]}
-    return pd.DataFrame(columns | {"scale": kind, "value": whole["value"]})
+    return pd.DataFrame(columns | {"scale": kind, "value": whole["value"]}, copy=False)
 
 
 def arms(runs: _RunList, scales: Sequence[str] = ("MADRS",), draws: Sequence[_RunList] = ()) -> pd.DataFrame:
@@ -140,12 +140,7 @@ def uncertainty(runs: _RunList, scales: Sequence[str], draws: Sequence[_RunList]
     for run in runs:
         control = known.get(f"{run.arm}/control")
         for name in scales:
-            of = {
-                "change": (
-                    _arm_estimates(run, name)["change"],
-                    [_arm_estimates(o[run.arm], name)["change"] for o in others],
-                )
-            }
+            of = {"change": (_mean_change(run, name), [_mean_change(o[run.arm], name) for o in others])}
             if control is not None:
                 pairs = [(o[run.arm], o[control.arm]) for o in others]
                 repeats = [intervals.mean(_paired(arm, other, name)) for arm, other in pairs]
@@ -229,6 +224,10 @@ def _change(values: FloatArray) -> FloatArray:
     return values - values[:, :1]
 
 
+def _mean_change(run: CourseRun, name: str) -> intervals.Estimate:
+    return intervals.mean(_change(_measured(run, name)))
+
+
 def _paired(run: CourseRun, control: CourseRun, name: str) -> FloatArray:
     return _measured(run, name) - _measured(control, name)
 
@@ -242,7 +241,7 @@ def _arm_estimates(run: CourseRun, name: str) -> dict[str, intervals.Estimate]:
     return {
         "mean": intervals.mean(values),
         "sd": intervals.spread(values),
-        "change": intervals.mean(_change(values)),
+        "change": _mean_change(run, name),
         "change_sd": intervals.spread(_change(values)),
         "response": intervals.fraction(responded),
         "remission": intervals.fraction(remitted),
