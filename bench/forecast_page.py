@@ -158,9 +158,9 @@ def page(
         "in the people who were forecast both ways."
     )
     bands = (
-        "Share of later scores inside the bands, %. Bands are whole points and their edges belong to them, so they "
-        "cover more than their name where few points are likely, most of all at the floor of the scale: a band that "
-        "begins at 0 has no lower tail. In the columns `split` the chance of a tie is shared (randomised probability "
+        "Share of later scores inside the bands, %. Bands are quantiles of scores before they are rounded. Where many "
+        "scores are at the floor of the scale a band begins at 0, has no lower tail, and covers more than its name. In "
+        "the columns `split` the scores are whole points and the chance of a tie is shared (randomised probability "
         "integral transform), which is the test of the distribution itself."
     )
     errors = (
@@ -171,8 +171,8 @@ def page(
     )
     gains = "How much smaller the error of the forecast's median is, in the same people, points:"
     chances = (
-        "Relapse is two visits in a row of 22 points or more after response (`score-22`), seen at these "
-        "visits; people who have relapsed by the last visit seen are left out, those who have yet to respond are not. "
+        "Relapse is two visits in a row of 22 points or more (`score-22`) after response at all visits of a week, seen "
+        "at these visits; those who have yet to respond are not left out, and a relapse already seen does not count. "
         "Bins of a tenth stand in `reliability.csv`."
     )
     warnings = (

@@ -6,7 +6,8 @@
 People are drawn from the calibrated population, each with luck, a draw of the posterior and trial effects of their own,
 go through six infusions in two weeks (open label), and are rated by `clinic.scale.measure`. The forecaster's virtual
 people come from another seed. One cloud serves everybody: it is lived once at all visits, and each person only weighs
-it; a few people are forecast by `update` and `foresee` as well and must come out the same. Needs `afterglow[trial]`.
+it; a few people are forecast by `update` and `foresee` as well and must come out the same. Futures have chance of each
+person's own. Needs `afterglow[trial]`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from afterglow.study import forecast
 from afterglow.study.cloud import Cloud, live, prior
 from afterglow.study.forecast import BANDS, ENOUGH, FUTURES, UNUSUAL, Future, Person, Seen, foresee, update
 from afterglow.study.rating import Ratings, ratings
+from afterglow.study.written import Writer, bounded, written_down
 
 FloatArray = NDArray[np.float64]
 DAYS = np.array([0.0, 1.0, 5.0, 8.0, 12.0, 15.0, 22.0, 29.0, 36.0, 43.0, 50.0])
@@ -121,51 +123,53 @@ class Forecaster:
     """The prior cloud, lived once."""
 
     cloud: Cloud
+    true: FloatArray
     ratings: Ratings
     seed: int
 
-    def person(self, scores: FloatArray) -> Person:
-        """A person with these first scores."""
+    def person(self, scores: FloatArray, number: int = 0) -> Person:
+        """A person with these first scores; forecasts of another `number` have other chance."""
         seen = [Seen(hour, "MADRS", score) for hour, score in zip(VISITS_H, scores.tolist(), strict=False)]
-        return Person(self.cloud, course(), seen, self.seed)
+        return Person(self.cloud, course(), seen, self.seed + number)
 
     def weighted(self, scores: FloatArray) -> Cloud:
         """The cloud, weighted by these first scores."""
         return self.cloud.weighted(self.ratings.pick(range(len(scores))).log_likelihood(scores))
 
-    def of(self, scores: FloatArray, cloud: Cloud) -> Future:
-        """What `foresee` gives for the later visits from a weighted cloud."""
-        seen, later = range(len(scores)), range(len(scores), len(VISITS_H))
-        rows = cloud.resampled(FUTURES, self.seed, "futures").people["row"].to_numpy()
-        chosen = Ratings(self.ratings.mean[rows], self.ratings.covariance[rows])
-        # one column more than needed: `foresee` draws a baseline beside the visits
-        normal = streams.generator(self.seed, "forecast/futures").standard_normal((FUTURES, len(later) + 1))
-        sampled = chosen.given(seen, scores, later).sample(normal[:, :-1])
-        return self.future(scores, np.clip(np.rint(sampled), 0, 60))
-
-    def future(self, scores: FloatArray, sampled: FloatArray) -> Future:
-        """Sampled later scores as a `Future`."""
-        n, start = len(scores), np.full(len(sampled), scores[0] if len(scores) else np.nan)
-        return Future("as it is", "MADRS", VISITS_H[n:], sampled, start, (scores[1:], VISITS_H[1:n]))
+    def of(self, scores: FloatArray, cloud: Cloud, number: int = 0) -> Future:
+        """What `foresee` gives for the later visits from a weighted cloud; `number` as of `person`."""
+        n, seed = len(scores), self.seed + number
+        rows = cloud.resampled(FUTURES, seed, "futures").people["row"].to_numpy()
+        writer = Writer(self.cloud.take(rows), VISITS_H[:n], ["MADRS"] * n, scores, float(VISITS_H[-1]), seed)
+        drawn = bounded(writer.drawn("MADRS", VISITS_H[n:], self.true[rows, n:], self.true[rows, :n]), "MADRS")
+        start, seen = np.full(FUTURES, scores[0]), (scores[1:], VISITS_H[1:n])
+        return Future("as it is", "MADRS", VISITS_H[n:], written_down(drawn, "MADRS"), start, seen, drawn=drawn)
 
 
 def forecaster(size: int, seed: int) -> Forecaster:
     """A cloud of the population."""
     lived = people(size, seed)
-    return Forecaster(lived.cloud, lived.ratings, seed)
+    return Forecaster(lived.cloud, lived.true, lived.ratings, seed)
+
+
+def drawn(future: Future) -> FloatArray:
+    """Scores before they are rounded, [futures, visits]."""
+    assert future.drawn is not None
+    return future.drawn
 
 
 def judged(future: Future, scores: FloatArray, chance: float) -> Iterator[Row]:
     """One row for each later visit: bands and centre of the forecast against what came."""
     seen = len(VISITS_H) - len(future.time_h)
     for k, score in enumerate(scores[seen:]):
-        values = future.scores[:, k]
+        values = drawn(future)[:, k]
         row: Row = {"visit": seen + k, "ahead_d": DAYS[seen + k] - DAYS[seen - 1], "score": score}
         row |= {"mean": values.mean(), "median": np.median(values)}
         for level, tail in BANDS.items():
             low, high = np.quantile(values, [tail, 1 - tail])
             row[f"in{level}"] = low <= score <= high
-        below, same = np.mean(values < score), np.mean(values == score)
+        whole = future.scores[:, k]
+        below, same = np.mean(whole < score), np.mean(whole == score)
         yield row | {"pit": below + chance * same}
 
 
@@ -175,10 +179,7 @@ def events(future: Future, scores: FloatArray) -> Iterator[Row]:
     response = outcome.response(future.scores[:, :1], future.baseline).mean()
     came = outcome.response(scores[None, seen : seen + 1], scores[:1])[0, 0]
     yield {"event": "response at the next visit", "p": float(response), "came": bool(came)}
-    if outcome.relapse(scores[None, :seen], scores[:1], VISITS_H[:seen]).event[0]:
-        return  # the relapse is no longer a forecast
-    before = future.before
-    truth = Future(future.plan, "MADRS", future.time_h, scores[None, seen:], scores[:1], before)
+    truth = Future(future.plan, "MADRS", future.time_h, scores[None, seen:], scores[:1], future.before)
     foretold, happened = future.relapsed().mean(axis=0), truth.relapsed()[0]
     for ahead in (7, 28):
         at = int(np.searchsorted(future.time_h, VISITS_H[seen - 1] + 24.0 * ahead, side="right")) - 1
@@ -209,9 +210,9 @@ def run(of: Forecaster, scores: FloatArray, seed: int) -> Found:
             refined = cloud.effective < ENOUGH
             if refined:
                 later = VISITS_H[k + 1 :]
-                future = foresee(update(of.person(first)), "as it is", course(), later)
+                future = foresee(update(of.person(first, i)), "as it is", course(), later)
             else:
-                future = of.of(first, cloud)
+                future = of.of(first, cloud, i)
             key: Row = {"person": i, "k": k}
             visits += [key | row for row in judged(future, mine, float(chance.random()))]
             happenings += [key | row for row in events(future, mine)]
@@ -229,8 +230,8 @@ def largest_difference(of: Forecaster, scores: FloatArray) -> float:
             cloud = of.weighted(first)
             if cloud.effective < ENOUGH:
                 continue
-            short = of.of(first, cloud).scores.mean(axis=0)
-            long = foresee(update(of.person(first)), "as it is", course(), VISITS_H[k + 1 :]).scores.mean(axis=0)
+            short = drawn(of.of(first, cloud)).mean(axis=0)
+            long = drawn(foresee(update(of.person(first)), "as it is", course(), VISITS_H[k + 1 :])).mean(axis=0)
             worst = max(worst, float(np.abs(short - long).max()))
     return worst
 
@@ -370,7 +371,9 @@ def warned(of: Forecaster, sets: Sequence[Misfit], usual: FloatArray) -> pd.Data
                 usual_ratio = marginal(rival, usual[:MISFITS, : k + 1]) - of_usual
                 ratio = marginal(rival, first) - likely
                 row |= share("best_test", ratio > np.quantile(usual_ratio, 1 - UNUSUAL))
-            later = np.array([of.of(mine, of.weighted(mine)).scores[:, visit - k - 1] for mine in first[:MISFITS]])
+            later = np.array(
+                [drawn(of.of(mine, of.weighted(mine), i))[:, visit - k - 1] for i, mine in enumerate(first[:MISFITS])]
+            )
             came = one.scores[:MISFITS, visit]
             low, high = np.quantile(later, [BANDS["90"], 1 - BANDS["90"]], axis=1)
             row |= share("cover90", (low <= came) & (came <= high))

@@ -5,6 +5,7 @@
     result = afterglow.compare(["iv-induction", "ssri"], patients=200)
     result.tables["summary"]
     result.plot()
+    afterglow.forecast("examples/person.yaml").summary
 
 A research and planning model with virtual patients. Not a medical device.
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from afterglow.errors import UnitError as UnitError
     from afterglow.interfaces.python import Comparison as Comparison
     from afterglow.interfaces.python import compare as compare
+    from afterglow.interfaces.python_forecast import Forecast as Forecast
+    from afterglow.interfaces.python_forecast import forecast as forecast
     from afterglow.simulate import CourseRun as CourseRun
     from afterglow.simulate import simulate_course as simulate_course
 
@@ -44,12 +47,14 @@ _HOMES = {
     "CourseRun": "simulate",
     "EngineError": "errors",
     "Fault": "errors",
+    "Forecast": "interfaces.python_forecast",
     "InputError": "errors",
     "ModelError": "errors",
     "Person": "clinic.person",
     "Population": "clinic.population",
     "UnitError": "errors",
     "compare": "interfaces.python",
+    "forecast": "interfaces.python_forecast",
     "load_course": "clinic.course",
     "load_person": "clinic.person",
     "load_population": "clinic.population",
@@ -64,6 +69,7 @@ __all__ = [
     "CourseRun",
     "EngineError",
     "Fault",
+    "Forecast",
     "InputError",
     "ModelError",
     "Person",
@@ -71,6 +77,7 @@ __all__ = [
     "UnitError",
     "__version__",
     "compare",
+    "forecast",
     "load_course",
     "load_person",
     "load_population",

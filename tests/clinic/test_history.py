@@ -9,7 +9,7 @@ import pytest
 from afterglow.clinic.course import load_course
 from afterglow.clinic.files import model_from_text
 from afterglow.clinic.history import Observation
-from afterglow.clinic.person import Person, load_person, save
+from afterglow.clinic.person import Person, load_person
 from afterglow.errors import InputError
 
 WHO = "person: A\nage: 44\n"
@@ -345,7 +345,7 @@ def test_a_dated_history_takes_days_and_dates(folder: Path):
 def test_saving_and_reading_gives_the_same_person(kind: str, folder: Path):
     before = person(DAYS) if kind == "days" else load_person(folder / "p.yaml")
     before = before.with_dose("esketamine", "nasal-device", "56 mg", day=21).with_stress(3, 0.5, day=9)
-    save(before, folder / "saved.yaml")
+    before.save(folder / "saved.yaml")
     after = load_person(folder / "saved.yaml")
     assert after == before
     assert after.history() == before.history()

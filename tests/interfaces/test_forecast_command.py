@@ -1,4 +1,4 @@
-"""`afterglow forecast` and `afterglow plan`: folders, comparison with an earlier forecast, bad input."""
+"""`afterglow forecast`: its folder, comparison with an earlier forecast, bad input."""
 
 import json
 import subprocess
@@ -56,13 +56,19 @@ def test_a_forecast_leaves_its_folder_and_one_more_score_is_compared(person, tmp
     person.write_text(person.read_text() + "  - {day: 15, scale: MADRS, score: 30}\n")
     again = afterglow("forecast", "a.yaml", "--weeks", "6", "--out", "second", "--previous", "first", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
+    units = json.loads((tmp_path / "second" / "units.json").read_text())["tables"]
+    assert set(units) == {"forecast", "summary", "fitted", "compared"}
+    for name, columns in units.items():
+        assert list(columns) == list(pd.read_csv(tmp_path / "second" / f"{name}.csv").columns)
+        assert all(one["meaning"] for one in columns.values())
     moved = pd.read_csv(tmp_path / "second" / "compared.csv")
     soon = moved[(moved["plan"] == "nothing-more") & (moved["time_h"] < 24 * 24)]
+    assert "Since the earlier forecast" in (tmp_path / "second" / "report.html").read_text()
     assert (soon["mean"] > soon["mean_before"] + 1.0).all()  # a bad score makes the weeks after it look worse
 
 
 def test_a_booster_helps_and_costs(person):
-    found = forecast(load_person(person), weeks=6).plans.set_index("plan")
+    found = forecast(load_person(person), weeks=6).summary.set_index("plan")
     assert found.loc["every-7-d", "mean_at_end"] < found.loc["nothing-more", "mean_at_end"] - 1.0
     assert found["sessions"].to_list() == [0, 6, 3]
     assert found.loc["every-7-d", "ketamine_mg"] == pytest.approx(2 * found.loc["every-14-d", "ketamine_mg"], rel=0.01)
@@ -88,40 +94,8 @@ def test_all_faults_at_once_and_nothing_written(person, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("person")
-def test_a_plan_begins_with_screening_and_marks_the_front(tmp_path):
-    done = afterglow("plan", "a.yaml", "--weeks", "6", "--out", "plan", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.index("Screening") < done.stdout.index("Rules for person A")
-    rules = pd.read_csv(tmp_path / "plan" / "rules.csv")
-    assert rules["front"].any()
-    assert not rules["front"].all()
-    never = rules[(rules["rule"] == "nothing more") & rules["therapy"].isna()].iloc[0]
-    weekly = rules[(rules["rule"] == "every 7 days") & rules["dose"].str.contains("iv")].iloc[0]
-    assert weekly["days_in_remission"] > never["days_in_remission"]
-    assert (never["doses"], weekly["doses"]) == (0, 6)
-    screening = pd.read_csv(tmp_path / "plan" / "screening.csv")
-    assert screening["what_would_change_it"].notna().all()
-    little = pd.read_csv(tmp_path / "plan" / "little.csv")
-    assert little["share"].is_monotonic_increasing
-    assert little["enough"].sum() == 1
-
-
 def test_an_earlier_folder_without_a_forecast_is_refused(tmp_path, person):
     done = afterglow("forecast", person.name, "--previous", "nowhere", "--out", "out", cwd=tmp_path)
     assert done.returncode == 2
     assert "'nowhere' holds no forecast" in done.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_a_plan_of_a_population_checks_its_numbers(tmp_path):
-    done = afterglow("plan", "--population", "trd", "--seed", "-1", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "--seed" in done.stderr
-
-
-def test_a_plan_is_for_a_person_or_a_population(tmp_path):
-    done = afterglow("plan", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "for a person or for a population" in done.stderr

@@ -16,6 +16,7 @@ from afterglow.clinic import scale as scales
 from afterglow.clinic.files import parse
 from afterglow.clinic.person import Person, person_from_data
 from afterglow.interfaces import canvas, drawing, forecast_figures, forecast_report
+from afterglow.interfaces import forecast as steps
 from afterglow.study.forecast_study import Forecast, forecast
 
 COMMAND = "afterglow forecast <person>.yaml --seed 3"
@@ -170,7 +171,7 @@ def test_pictures_can_be_saved(result):
 
 
 def test_the_plans_are_those_of_the_tables(result, page):
-    for cells, row in zip(rows_of(page, "plans"), result.plans.to_dict("records"), strict=True):
+    for cells, row in zip(rows_of(page, "plans"), result.summary.to_dict("records"), strict=True):
         even = row["relapse_even_after_d"]
         well = [f"{row[f'days_in_remission{end}']:.0f}" for end in ("", "_lo90", "_hi90")]
         assert cells == [
@@ -180,7 +181,7 @@ def test_the_plans_are_those_of_the_tables(result, page):
             f"{100 * row['p_response_at_end']:.0f} %",
             f"{100 * row['p_remission_at_end']:.0f} %",
             "not within" if np.isnan(even) else f"{even:.0f} d",
-            str(row["sessions"]),
+            f"{row['sessions']:g}",
             f"{row['ketamine_mg']:.0f}",
             f"{row['cadss_worst']:.0f} 1 in 20: {row['cadss_worst_p95']:.0f}",
             f"{row['systolic_worst']:.0f} 1 in 20: {row['systolic_worst_p95']:.0f}",
@@ -223,7 +224,7 @@ def test_every_score_is_a_dot_and_every_dose_a_mark(result):
     assert len({(one.x, one.y) for one in dots}) == len(dots)
     counts = [len(one.paths) for one in drawn if isinstance(one, canvas.Line) and one.width == 2.4]
     # Doses given, therapy held, then the plans with their sessions; nothing more has no row of marks.
-    assert counts == [2, 1, *(n for n in result.plans["sessions"] if n)]
+    assert counts == [2, 1, *(n for n in result.summary["sessions"] if n)]
 
 
 def test_time_runs_from_left_to_right_and_the_past_has_room():
@@ -307,3 +308,25 @@ def test_it_says_when_people_were_refined_or_the_history_is_odd(result):
 def test_one_result_makes_one_page(result, page):
     assert forecast_report.build(result, COMMAND) == page
     assert forecast_report.build(forecast(person(SEEN), weeks=6.0, seed=3), COMMAND) == page
+
+
+def test_an_earlier_forecast_is_set_beside_it(result):
+    before = forecast(person(SEEN.replace("  - {day: 9, scale: MADRS, score: 14}\n", "")), weeks=6.0, seed=3)
+    table = steps.compared(result.table, before.table)
+    page = forecast_report.build(result, COMMAND, table)
+    rows = rows_of(page, "compared")
+    assert [row[0] for row in rows] == [one.plan.name for one in result.outlooks]
+    first, last = table.iloc[0], table[table["plan"] == rows[0][0]].iloc[-1]
+    for row, (was, now) in ((first, rows[0][1:3]), (last, rows[0][3:])):
+        assert was == f"{row['mean_before']:.0f} {row['lo90_before']:.0f} to {row['hi90_before']:.0f}"
+        assert now == f"{row['mean']:.0f} {row['lo90']:.0f} to {row['hi90']:.0f}"
+    assert not Tags(page).open
+    alone, both = (marks(forecast_figures.timeline_panel(result, forecast_figures.WIDE, one)) for one in (None, table))
+    assert len(both) == len(alone) + 2
+    assert "earlier forecast" in forecast_figures.timeline(result, table).caption
+    assert "earlier forecast" not in forecast_report.build(result, COMMAND)
+
+
+def test_nothing_to_compare_is_said(result):
+    table = steps.compared(result.table, result.table.assign(scale="PHQ-9"))
+    assert "has no plan on this scale" in forecast_report.build(result, COMMAND, table)

@@ -11,6 +11,7 @@ from afterglow.clinic.population import load_population
 from afterglow.compiled import compiled, parameters
 from afterglow.data import fitted
 from afterglow.simulate import Arm
+from afterglow.study import cloud as cloud_module
 from afterglow.study.cloud import live, prior, refined
 from afterglow.study.draws import split_draws
 
@@ -143,7 +144,7 @@ def test_refinement_reaches_a_known_posterior(moves):
     def log_likelihood(some):
         return -0.5 * ((2.5 - some.luck[PURPOSE]) / 0.3) ** 2
 
-    runs = [refined(people(2048), log_likelihood, seed, 2048, moves).luck[PURPOSE] for seed in range(8)]
+    runs = [refined(people(2048), log_likelihood, seed, 2048, moves)[0].luck[PURPOSE] for seed in range(8)]
     assert np.mean(runs) == pytest.approx(2.5 / 1.09, abs=0.02)
     assert np.mean(np.std(runs, axis=1)) == pytest.approx(np.sqrt(0.09 / 1.09), rel=0.03)
     assert all(len(run) == 2048 for run in runs)
@@ -156,7 +157,7 @@ def test_refinement_knows_correlated_parts(cloud):
     def log_likelihood(some):
         return -0.5 * ((3.0 - some.luck[PURPOSE] - some.luck[other] - some.own[:, 0]) / 0.5) ** 2
 
-    found = refined(people(2048), log_likelihood, 5, count=2048, moves=10)
+    found, _ = refined(people(2048), log_likelihood, 5, count=2048, moves=10)
     parts = np.array([found.luck[PURPOSE], found.luck[other], found.own[:, 0]])
     gain = 1 / 3.25
     assert parts.mean(axis=1) == pytest.approx(3.0 * gain * np.ones(3), abs=0.1)
@@ -166,7 +167,8 @@ def test_refinement_knows_correlated_parts(cloud):
 
 
 def test_refinement_by_nothing_leaves_the_prior(cloud):
-    found = refined(cloud, lambda some: np.zeros(len(some)), 3, count=1024)
+    found, reached = refined(cloud, lambda some: np.zeros(len(some)), 3, count=1024)
+    assert reached == 1.0
     z = found.luck[PURPOSE]
     assert z.mean() == pytest.approx(0.0, abs=4.5 / np.sqrt(1024))
     assert z.std() == pytest.approx(1.0, abs=4.5 / np.sqrt(2 * 1024))
@@ -182,7 +184,7 @@ def test_refinement_weighs_covariates_too(cloud):
 
     exact = cloud.weighted(log_likelihood(cloud))
     expected = float(exact.weight @ cloud.people["baseline_madrs"])
-    found = refined(cloud, log_likelihood, 3, count=1024)
+    found, _ = refined(cloud, log_likelihood, 3, count=1024)
     assert found.people["baseline_madrs"].mean() == pytest.approx(expected, abs=0.3)
 
 
@@ -190,6 +192,17 @@ def test_refinement_is_deterministic(cloud):
     def log_likelihood(some):
         return -0.5 * (3.0 - some.luck[PURPOSE]) ** 2 / 0.01
 
-    one, same, other = (refined(cloud, log_likelihood, seed, count=128).luck[PURPOSE] for seed in (1, 1, 2))
+    one, same, other = (refined(cloud, log_likelihood, seed, count=128)[0].luck[PURPOSE] for seed in (1, 1, 2))
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+def test_refinement_that_runs_out_of_steps_says_how_far_it_came(cloud, monkeypatch):
+    def log_likelihood(some):
+        return -0.5 * ((4.0 - some.luck[PURPOSE]) / 0.01) ** 2
+
+    parts = []
+    for steps in (1, 3, 30):
+        monkeypatch.setattr(cloud_module, "MOST_STEPS", steps)
+        parts.append(refined(cloud, log_likelihood, 3, count=128)[1])
+    assert 0 < parts[0] < parts[1] < parts[2] == 1.0

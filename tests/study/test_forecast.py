@@ -1,15 +1,30 @@
 """Forecasts for one person: the population without scores, and what scores change."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import chi2
 
 from afterglow import streams
-from afterglow.clinic import outcome, scale
+from afterglow.clinic import scale
 from afterglow.clinic.course import load_course
+from afterglow.clinic.decision import Check, Maintenance
 from afterglow.clinic.population import load_population
 from afterglow.study.cloud import live, prior
-from afterglow.study.forecast import FUTURES, Future, Person, Seen, baseline, foresee, oddness, update
+from afterglow.study.forecast import (
+    BANDS,
+    FUTURES,
+    Future,
+    Person,
+    Seen,
+    baseline,
+    before,
+    foresee,
+    oddness,
+    relapse,
+    update,
+)
 from afterglow.study.rating import Ratings, ratings
 
 SEED = 6
@@ -126,24 +141,101 @@ def test_the_table_nests_its_bands_and_counts_its_people(population):
     table = found.table()
     ladder = table[["lo90", "lo80", "lo50", "hi50", "hi80", "hi90"]].to_numpy()
     assert np.all(np.diff(ladder, axis=1) >= 0)
-    inside = (found.scores >= table["lo80"].to_numpy()) & (found.scores <= table["hi80"].to_numpy())
-    assert np.all(inside.mean(axis=0) >= 0.8)
+    assert found.drawn is not None
+    for level, tail in BANDS.items():
+        low, high = table[f"lo{level}"].to_numpy(), table[f"hi{level}"].to_numpy()
+        below, above = (found.drawn < low).mean(axis=0), (found.drawn > high).mean(axis=0)
+        assert np.all(np.abs(above - tail) < 2 / FUTURES)
+        assert np.all((np.abs(below - tail) < 2 / FUTURES) | (low == 0))  # no tail below the floor
     assert table["p_remission"].to_numpy() == pytest.approx((found.scores <= 10).mean(axis=0))
     assert table["p_response"].to_numpy() == pytest.approx((found.scores <= 17.5).mean(axis=0))  # half of 35
     assert np.all(np.diff(table["p_relapse"]) >= 0)
 
 
-def test_relapse_is_that_of_the_whole_history():
-    """Response before the forecast counts; so does the first of two bad visits, not the second."""
-    scores = np.array([[10.0, 25.0, 25.0], [25.0, 25.0, 10.0], [10.0, 10.0, 25.0], [25.0, 10.0, 25.0]])
-    future = Future(
-        "as it is", "MADRS", np.array([48.0, 72.0, 96.0]), scores, np.full(4, 40.0),
-        (np.array([15.0]), np.array([24.0])),
-    )  # fmt: skip
-    expected = [[False, True, True], [True, True, True], [False] * 3, [False] * 3]
-    assert future.relapsed().tolist() == expected
-    whole = outcome.relapse(np.column_stack([np.full(4, 15.0), scores]), future.baseline, [24.0, 48.0, 72.0, 96.0])
-    assert future.relapsed()[:, -1].tolist() == whole.event.tolist()
+def test_relapse_needs_a_stable_response_and_two_bad_visits():
+    """W: well, b: bad, -: between. Weekly visits; the hour is that of the first of the two bad ones."""
+    cases = {
+        "WWbb": 2, "WWWb": None, "WbWbb": None, "WW-bb": 3, "WWb-bb": 4, "bbWW": None, "WWbbWWbb": 2, "-WWbb-": 3,
+    }  # fmt: skip
+    points = {"W": 10.0, "b": 25.0, "-": 21.0}
+    for course, week in cases.items():
+        times = np.arange(24.0, 24.0 + 168.0 * len(course), 168.0)
+        scores = np.array([[points[visit] for visit in course]])
+        expected = np.inf if week is None else times[week]
+        assert relapse(scores, np.array([40.0]), times)[0] == expected, course
+
+
+def test_a_response_is_stable_when_it_lasts_a_week_however_often_it_is_seen():
+    scores, base = np.array([[10.0, 10.0, 10.0, 25.0, 25.0]]), np.array([40.0])
+    assert relapse(scores, base, np.array([24.0, 48.0, 72.0, 240.0, 408.0]))[0] == np.inf
+    assert relapse(scores, base, np.array([24.0, 96.0, 168.0, 240.0, 408.0]))[0] == 240.0
+
+
+def test_what_has_been_counts_but_a_relapse_that_has_been_is_no_news():
+    ahead, base, hours = 168.0 * np.array([5.0, 6.0, 7.0]), np.full(3, 40.0), np.arange(168.0, 800.0, 168.0)
+    scores = np.array([[25.0, 25.0, 25.0], [10.0, 25.0, 25.0], [10.0, 10.0, 25.0]])
+
+    def relapsed(*seen):
+        return Future("p", "MADRS", ahead, scores, base, (np.array(seen), hours)).relapsed().tolist()
+
+    assert relapsed(25.0, 10.0, 10.0, 10.0) == [[True] * 3, [False, True, True], [False] * 3]
+    assert relapsed(10.0, 10.0, 10.0, 25.0)[0] == [True] * 3  # the first of two bad visits has been
+    assert relapsed(10.0, 10.0, 25.0, 25.0)[0] == [False] * 3  # that relapse is known
+    assert relapsed(25.0, 25.0, 25.0, 10.0)[1] == [False, True, True]
+    assert relapsed(25.0, 25.0, 25.0, 25.0) == [[False] * 3] * 3
+
+
+def test_past_scores_on_other_scales_count_for_relapse(population):
+    """The same history in PHQ-9, and in both: what has been seen is the same within a point of the coarser scale."""
+    points, hours = before(person(population), "MADRS")
+    other, same_hours = before(person(population, name="PHQ-9"), "MADRS")
+    assert hours.tolist() == same_hours.tolist() == [24.0, 120.0, 192.0, 360.0]
+    assert np.abs(points - other).max() < 1 / scale.noise_ratio("PHQ-9")
+    both = sorted([*person(population).seen, *person(population, name="PHQ-9").seen], key=lambda one: one.time_h)
+    found, hours = before(Person(population, COURSE, both, SEED), "MADRS")
+    assert found == pytest.approx((points + other) / 2)
+    assert hours.tolist() == same_hours.tolist()
+
+
+# ------------------------------------------------------------------------------------------------ decisions
+
+
+def test_decisions_are_taken_on_the_scores_of_the_forecast(population):
+    """After six sessions one a week for whom the table shows at 22 points or more, and for nobody else."""
+    rule = Maintenance.model_validate({"when": "MADRS >= 22", "at_most": "1 per 7 d"})
+    course = COURSE.model_copy(update={"maintenance": (rule,)})
+    hours = np.array([one.time_h for one in course.decisions(7.0)])
+    found, never = (forecast(population, course=one, time_h=hours) for one in (course, COURSE))
+    assert found.given is not None
+    assert never.given is None
+    sessions, mg = found.given
+    assert sessions.tolist() == (found.scores >= 22).sum(axis=1).tolist()
+    assert np.all((mg > 0) == (sessions > 0))
+    assert np.array_equal(found.scores[:, 0], never.scores[:, 0])  # nothing is decided before the first visit
+    ill = found.scores[:, 0] >= 22
+    assert found.drawn is not None
+    assert never.drawn is not None
+    less = (never.drawn - found.drawn)[:, 1]
+    assert less[ill].mean() > 1.0
+    assert np.abs(less[~ill]).max() < 0.1  # the same luck
+    weekly = forecast(population, course=course, time_h=hours[::2])  # other visits of the same futures
+    assert np.array_equal(weekly.scores, found.scores[:, ::2])
+    assert weekly.given is not None
+    assert weekly.given[0].tolist() == sessions.tolist()
+
+
+def test_a_check_that_ends_treatment_ends_it(population):
+    """Nobody is above 61 points and everybody below: one check stops nobody, and the other everybody."""
+    hours = np.array([384.0, 552.0])
+    line = COURSE.doses[0].model_copy(update={"days": (*(COURSE.doses[0].days or ()), 17.0)})
+    longer = COURSE.model_copy(update={"doses": (line,)})
+    rules = [{"after_dose": 6, "if": f"MADRS {sign} 61", "then": "stop", "after": "5 d"} for sign in (">", "<")]
+    stops = [longer.model_copy(update={"checks": (Check.model_validate(rule),)}) for rule in rules]
+    wanted = [forecast(population, course=one, time_h=hours).drawn for one in (longer, COURSE)]
+    found = [forecast(population, course=one, time_h=hours).drawn for one in stops]
+    for one, other in zip(found, wanted, strict=True):
+        assert np.abs(np.asarray(one) - np.asarray(other)).max() < 0.1
+    assert np.asarray(wanted[0])[:, 1].mean() < np.asarray(wanted[1])[:, 1].mean() - 1.0
 
 
 def test_the_last_score_up_to_the_first_dose_is_the_baseline(population):
@@ -188,6 +280,11 @@ def test_a_wild_history_is_warned_of_and_a_usual_one_is_not(population):
     assert "odd" in found.warnings[0]
     assert found.refined
     assert update(person(population)).warnings == []
+
+
+def test_refinement_that_ends_early_is_told(population):
+    found = replace(update(person(population)), refined=True, reached=0.4)
+    assert "at 40 %" in found.warnings[-1]
 
 
 @pytest.mark.slow

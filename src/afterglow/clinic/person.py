@@ -240,6 +240,17 @@ class Person(Unnamed):
         """The file as plain data, as YAML would give it."""
         return _plain(self.model_dump(mode="json", exclude_unset=True, exclude_none=True))
 
+    def save(self, path: str | Path) -> Path:
+        """Write a YAML file that `load_person` reads as the same person, and return its path.
+
+        Tables then stand in the file itself.
+        """
+        import yaml
+
+        text = yaml.safe_dump(self.written(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+        Path(path).write_text(text, encoding="utf-8")
+        return Path(path)
+
     def with_dose(
         self,
         drug: str,
@@ -391,11 +402,3 @@ def _bare_clocks(document: TableDocument, lines: list[str]) -> Iterator[Fault]:
             if line and isinstance(row.get("at"), int) and not re.search(r"\bat['\"]?\s*:\s*\d+:\d", lines[line - 1]):
                 problem = f"{row['at']} is not a time of day"
                 yield Fault(document.place((table, i, "at")), problem, "write for instance `at: '10:30'`")
-
-
-def save(person: Person, path: str | Path) -> None:
-    """Write a person to a YAML file that `load_person` reads as the same person; tables stand in the file itself."""
-    import yaml
-
-    text = yaml.safe_dump(person.written(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
-    Path(path).write_text(text, encoding="utf-8")

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import gc
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from afterglow.interfaces.forecast_command import forecast, plan
+from afterglow.interfaces.forecast_command import forecast
 from afterglow.interfaces.options import (
     Device,
     Draws,
@@ -27,6 +28,7 @@ from afterglow.interfaces.options import (
     command_line,
     guarded,
 )
+from afterglow.interfaces.plan_command import plan
 from afterglow.interfaces.trial_command import trial
 
 if TYPE_CHECKING:
@@ -281,8 +283,18 @@ def _run(courses: list[str] | None, place: Path, force: bool, draws: int | None,
         raise InputError(faults)
     for line in usable(options["device"])[1]:  # loud and before the long wait; the result says it again
         typer.echo(f"afterglow: {line}", err=True)
-    with terminal.progress() as tell:
+    from afterglow.study import tables  # noqa: F401 -- pandas is not safe to be loaded by two threads at once
+
+    with terminal.progress() as tell, ThreadPoolExecutor(1) as beside:
+        beside.submit(_load_writers)  # while the engine works outside Python
         return python.compare(courses, draws=draws, progress=tell, **options)
+
+
+def _load_writers() -> None:
+    """What takes long to load and is needed for writing."""
+    import pyarrow.parquet  # noqa: F401
+
+    from afterglow.interfaces import drawing, figures, report  # noqa: F401
 
 
 def _many(patients: int) -> bool:

@@ -2,7 +2,7 @@
 
 report.html     one page, made to be printed
 forecast.csv    every plan at every visit: mean, bands, chances of response, remission and relapse
-plans.csv       one row a plan: where it leads and what it costs
+summary.csv     one row a plan: where it leads and what it costs
 fitted.csv      each score beside the band in which it was to be expected
 forecast.json   the same for programs, with the person file and how sure the forecast is
 compared.csv    with --previous: how the forecast has changed
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from afterglow.study.forecast_study import Forecast
 
+COMPARED = ("mean", "lo90", "hi90")
 COVERS = ("people", "ratings", "parameters", "place of treatment")
 
 
@@ -39,16 +40,18 @@ def save(
 ) -> None:
     """Write the result folder; `before` is the table of an earlier forecast to compare with."""
     from afterglow.interfaces import forecast_report
+    from afterglow.study import forecast_columns
 
-    tables = {"forecast": result.table, "plans": result.plans, "fitted": result.fitted}
+    tables = {"forecast": result.table, "summary": result.summary, "fitted": result.fitted}
     tables = {name: table for name, table in tables.items() if len(table)}
     if before is not None:
         tables["compared"] = compared(result.table, before)
     with output.new_folder(out, force=force) as work:
         output.write_tables(work, tables)
-        output.write_units(work, tables, COVERS)
+        output.write_json(work / "units.json", forecast_columns.units(tables, COVERS))
         output.write_json(work / "forecast.json", contents(result))
-        (work / "report.html").write_text(forecast_report.build(result, command), encoding="utf-8")
+        page = forecast_report.build(result, command, tables.get("compared"))
+        (work / "report.html").write_text(page, encoding="utf-8")
         output.write_manifest(work, command, settings, result.warnings, drug_share=DRUG_SHARE_SHORT)
 
 
@@ -63,7 +66,7 @@ def contents(result: Forecast) -> dict[str, Any]:
         "refined": updated.refined,
         "oddness": updated.odd,
         "warnings": result.warnings,
-        "plans": result.plans.to_dict("list"),
+        "summary": result.summary.to_dict("list"),
         "forecast": result.table.to_dict("list"),
         "fitted": result.fitted.to_dict("list"),
     }
@@ -80,7 +83,7 @@ def earlier(folder: Path) -> pd.DataFrame:
 
 
 def compared(now: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
-    """Plans that both forecasts have, where they overlap: mean and width of the 90 % band, before and now.
+    """Plans that both forecasts have, where they overlap: mean and 90 % band, before and now.
 
     Times of the earlier forecast that fall between its visits are read off straight lines.
     """
@@ -96,28 +99,23 @@ def compared(now: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
         def earlier_at(name: str, old: Any = old, inside: Any = inside) -> Any:
             return np.interp(inside["time_h"], old["time_h"], old[name])
 
-        rows.append(
-            pd.DataFrame(
-                {
-                    "time_h": inside["time_h"],
-                    "plan": plan,
-                    "mean_before": earlier_at("mean"),
-                    "mean": inside["mean"],
-                    "width90_before": earlier_at("hi90") - earlier_at("lo90"),
-                    "width90": inside["hi90"] - inside["lo90"],
-                }
-            )
-        )
-    names = ["time_h", "plan", "mean_before", "mean", "width90_before", "width90"]
+        found = {"time_h": inside["time_h"], "plan": plan}
+        for name in COMPARED:
+            found |= {f"{name}_before": earlier_at(name), name: inside[name]}
+        found["width90_before"] = found["hi90_before"] - found["lo90_before"]
+        found["width90"] = found["hi90"] - found["lo90"]
+        rows.append(pd.DataFrame(found))
+    names = ["time_h", "plan", *(f"{name}{when}" for name in COMPARED for when in ("_before", ""))]
+    names += ["width90_before", "width90"]
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=pd.Index(names))
 
 
-def summary(result: Forecast) -> pd.DataFrame:
+def short(result: Forecast) -> pd.DataFrame:
     """The short table of plans for the screen."""
     import pandas as pd
 
     rows = []
-    for one in result.plans.to_dict("records"):
+    for one in result.summary.to_dict("records"):
         after = one["relapse_even_after_d"]
         rows.append(
             {
@@ -129,7 +127,7 @@ def summary(result: Forecast) -> pd.DataFrame:
                 "response": f"{one['p_response_at_end']:.0%}",
                 "remission": f"{one['p_remission_at_end']:.0%}",
                 "relapse 50 % by": "" if after != after else f"day {after:.0f}",
-                "sessions": one["sessions"],
+                "sessions": f"{one['sessions']:.3g}",
                 "mg": round(one["ketamine_mg"]),
                 "CADSS (1 in 20)": f"{one['cadss_worst']:.0f} ({one['cadss_worst_p95']:.0f})",
                 "mmHg (1 in 20)": f"{one['systolic_worst']:.0f} ({one['systolic_worst_p95']:.0f})",
@@ -152,7 +150,7 @@ def show(result: Forecast) -> None:
 
     seen = len(result.updated.person.seen)
     title = f"Person {result.person.person}: {seen} scores, the next {result.weeks:g} weeks"
-    terminal.show_table(summary(result), title)
+    terminal.show_table(short(result), title)
     refined = ", refined" if result.updated.refined else ""
     typer.echo(f"{result.updated.effective:.0f} effective virtual people{refined}. A clinician decides.")
     terminal.show_notice(result.warnings)

@@ -34,9 +34,9 @@ CHANCES = {
 }
 
 
-def pictures(result: Forecast) -> list[Picture]:
-    """All pictures of a forecast in the order of its page."""
-    return [timeline(result), chances(result)]
+def pictures(result: Forecast, compared: pd.DataFrame | None = None) -> list[Picture]:
+    """All pictures of a forecast in the order of its page; `compared` sets an earlier forecast beside it."""
+    return [timeline(result, compared), chances(result)]
 
 
 def plan_styles(result: Forecast) -> dict[str, dict[str, Any]]:
@@ -114,8 +114,8 @@ def _step(steps: Sequence[int], length: float, most: float) -> int:
     return next((one for one in steps if length / one <= most), steps[-1])
 
 
-def timeline(result: Forecast) -> Picture:
-    """What has been done and seen, and what may come."""
+def timeline(result: Forecast, compared: pd.DataFrame | None = None) -> Picture:
+    """What has been done and seen, what may come, and where `compared` is given, what was expected to come."""
     import pandas as pd
 
     past = seen(result).rename(columns={result.scale: "mean or score"}).assign(what="score")
@@ -133,21 +133,25 @@ def timeline(result: Forecast) -> Picture:
     first = result.outlooks[0].plan.name
     others = "Other lines: means under the other plans. " if len(result.outlooks) > 1 else ""
     scores = outline = ""
+    waits = any(one.future.given is not None for one in result.outlooks)
+    decided = " but for doses that wait for a score" if waits else ""
     if len(past):
         scores = (
             f"Left of now: dots are scores as written down, on the {result.scale}; bars hold 90 % of what was to be "
             "expected given the scores before each, thin frames 90 % of the population. "
         )
         outline = "Thin grey lines: 90 % of the population under the same plan, without these scores. "
+    if len(_earlier(compared, first)):
+        outline += f"Dashed dark lines: 90 % under {first} in the earlier forecast. "
     return canvas.Picture(
         name="timeline",
         title=f"So far, and the next {result.weeks:g} weeks ({result.scale})",
         caption=(
             f"Lower is better. {scores}Right of now: mean and the middle 50, 80 and 90 % of scores that may be written "
             f"down under {first}. {others}{outline}The clock runs at another pace left of now. Marks below: doses "
-            f"given, and those of the plans. {_conversion_words(result)}"
+            f"given, and those of the plans{decided}. {_conversion_words(result)}"
         ).strip(),
-        panels=[timeline_panel(result, WIDE)],
+        panels=[timeline_panel(result, WIDE, compared)],
         table=table.assign(written=table["written"].fillna("")),
         columns=1,
     )
@@ -159,7 +163,14 @@ def _conversion_words(result: Forecast) -> str:
     return f"Assumed: how {' and '.join(assumed)} follows from the MADRS." if assumed else ""
 
 
-def timeline_panel(result: Forecast, width: int) -> Panel:
+def _earlier(compared: pd.DataFrame | None, plan: str) -> pd.DataFrame:
+    """Rows of a comparison that speak of a plan."""
+    import pandas as pd
+
+    return pd.DataFrame() if compared is None else compared.loc[compared["plan"] == plan]
+
+
+def timeline_panel(result: Forecast, width: int, compared: pd.DataFrame | None = None) -> Panel:
     """The timeline, so many pixels wide."""
     now, end = result.history.last_h, float(result.outlooks[0].future.time_h[-1])
     done, styles, rows = result.history.course(), plan_styles(result), seen(result)
@@ -167,8 +178,10 @@ def timeline_panel(result: Forecast, width: int) -> Panel:
     clock = Clock(now, end) if now > 0 else Clock(now, end, 100 / (width - LEFT - RIGHT))
     kind, tables = scales.get(result.scale), {one.plan.name: one.future.table() for one in result.outlooks}
     first = result.outlooks[0].plan.name
-    before = result.population.table()
+    before, earlier = result.population.table(), _earlier(compared, first)
     high = max(tables[first]["hi90"].max(), before["hi90"].max(), *(one["mean"].max() for one in tables.values()))
+    if len(earlier):
+        high = max(high, earlier["hi90_before"].max())
     if len(rows):
         high = max(high, rows[[result.scale, "hi90", "population_hi90"]].to_numpy().max())
     limits = (kind.low, min(1.04 * high, kind.high) if high < kind.high else kind.high)
@@ -180,6 +193,8 @@ def timeline_panel(result: Forecast, width: int) -> Panel:
         plot.y_axis(*ticks(limits, 6))
         _lines(plot, result)
         _to_come(plot, clock, tables, first, before, bool(len(rows)), styles)
+        for end in ("lo90_before", "hi90_before") if len(earlier) else ():
+            plot.line(clock.at(earlier["time_h"]), earlier[end], colour=canvas.INK, width=0.9, dashes=(4, 3))
         plot.uprights([clock.share], colour=canvas.MUTED, width=1)
         _seen(plot, clock, rows, result.scale)
         clock.draw(plot)
@@ -296,9 +311,10 @@ def chances(result: Forecast) -> Picture:
         title="Chances by plan",
         caption=(
             "Share of futures, on scores as they would be written down. Response: at least half of the baseline gone "
-            "at that visit; scores swing from week to week, so part of every chance here is that. Relapse: a response, "
-            "before or since, and then two visits running at the relapse line or above; it is dated to the first of "
-            "the two, so the last week shows no new ones. Who never responds cannot relapse."
+            "at that visit; scores swing from week to week, so part of every chance here is that. Relapse: response at "
+            "all visits of a week, before or since, and then two visits running at the relapse line or above; it is "
+            "dated to the first of the two, so the last week shows no new ones. Who is not in response for a week "
+            "cannot relapse."
         ),
         panels=[_chance_panel(result, table, name, title) for name, title in shown.items()],
         table=rows,

@@ -66,8 +66,6 @@ MISSING = (
     "Other diseases and drugs, interactions, pregnancy, rare and late harms, the quality of care, and what nobody has "
     "measured. Psilocybin and MDMA are not modelled."
 )
-RATED_WORDS = {"site": "raters at the site", "remote": "remote raters"}
-BLIND_WORDS = {"open": "open label", "double-blind": "double-blind", "masked": "perfectly masked"}
 
 
 def build(result: TrialResult, command: str) -> str:
@@ -121,7 +119,7 @@ def design_words(result: TrialResult) -> str:
     text = (
         f"{sum(trial.sizes)} patients ({people}) {begin} "
         f"{' or '.join([', '.join(arms[:-1]), arms[-1]] if len(arms) > 1 else arms)}, "
-        f"{BLIND_WORDS[trial.blinding.patients]}, with {RATED_WORDS[trial.blinding.raters]}. "
+        f"{words.BLIND_WORDS[trial.blinding.patients]}, with {words.RATED_WORDS[trial.blinding.raters]}. "
         f"{words.count(len(visits), 'visit')} up to {words.visit_words(visits[-1].at)}. Primary endpoint: "
         f"{endpoint_words(trial.primary, trial)}, {ANALYSIS_WORDS[trial.primary.method]}."
     )
@@ -330,8 +328,8 @@ def assumptions(result: TrialResult) -> dict[str, str]:
     found = {
         "Blinding": f"{promised} " + (_guess_words(result) if blinding.asked else "Nobody is asked to guess."),
         "Raters": (
-            f"{words.count(ratings.raters, 'rater')}, {RATED_WORDS[blinding.raters]}; noise {noise}; SD between raters "
-            f"{ratings.between:g}, drift {ratings.drift:g} (SD {ratings.drift_sd:g}) points a week."
+            f"{words.count(ratings.raters, 'rater')}, {words.RATED_WORDS[blinding.raters]}; noise {noise}; SD between "
+            f"raters {ratings.between:g}, drift {ratings.drift:g} (SD {ratings.drift_sd:g}) points a week."
         ),
         "Leaving": f"{'; '.join(left)}. {stays}" if left else "Nobody leaves.",
         "Missed": f"Visits {100 * trial.missed_visits:g} %, sessions {100 * trial.missed_sessions:g} %, by chance.",

@@ -9,6 +9,8 @@ NOTICE = (
     "for decisions about any person's treatment."
 )
 NOT_MODELLED = "Not modelled: psilocybin and MDMA."
+RATED_WORDS = {"site": "raters at the site", "remote": "remote raters"}
+BLIND_WORDS = {"open": "open label", "double-blind": "double-blind", "masked": "perfectly masked"}
 
 CAPTIONS = {
     "shared-clock": (

@@ -1,38 +1,40 @@
 """When to dose again: rules that decide at visits, run in people who might be one person (or in a population).
 
-    fixed       every so many days
-    symptom     when the score is at or above a limit
-    forecast    when the chance that the next weekly score is a relapse passes a limit
+    fixed        every so many days
+    begun        from a day on, every so many days
+    taper        weekly four times, every two weeks twice, then every four weeks
+    stretch      at intervals that grow while the person is well, and shrink after a score of a relapse
+    symptom      when the score is at or above a limit
+    foreseen     when the chance that the next weekly score is a relapse passes a limit
+    until_well   another rule, until so many scores running are in remission
+    while_useful another rule, until so many doses have brought no response
 
-A rule sees scores as they would be written down, given all that were written down before; never the true state. The
-chance of the third rule is that of a logistic regression on what a clinic knows (last two scores, baseline, days since
-the last dose), fitted to simulated visits of the same people under doses at random: a forecast that can be written on
-paper, and that does not know what the simulation knows.
+A rule is a function of a `Visit`: scores as they would be written down, given all that were written down before, and
+doses; never the true state. All schedules and limits are assumed: choices to compare, not advice. The chance of
+`foreseen` is that of a logistic regression on what a clinic knows (last two scores, baseline, days since the last
+dose), fitted to simulated visits of the same people under doses at random: a forecast that can be written on paper,
+and that does not know what the simulation knows.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from afterglow import streams
-from afterglow.blocks import Block, Doing, ScoresByScale
-from afterglow.clinic import scale
+from afterglow.blocks import Block, Doing, IntArray, ScoresByScale
 from afterglow.clinic.course import Course
 from afterglow.clinic.dosing import Dose, unfold
-from afterglow.clinic.relief import moved
+from afterglow.clinic.visits import PEAK_H
 from afterglow.compile.vector import LANES
 from afterglow.simulate import Arm
-from afterglow.study.cloud import RTOL, Cloud
-from afterglow.study.forecast import Person
-from afterglow.study.forecast import baseline as true_baseline
-from afterglow.study.rating import ratings
+from afterglow.study.cloud import RTOL, Cloud, true_scores
+from afterglow.study.forecast import Person, before
+from afterglow.study.written import Writer, bounded, written_down
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -42,6 +44,9 @@ WELL = 10.0  # MADRS points at or under which is remission; see `data/scales.yam
 TRY = 0.3  # chance of a dose at a visit while the regression is fitted
 LEAST_D = 6.0  # least days between two sessions
 CAP_D = 42.0  # days since the last dose count up to here
+TAPER_D = (0, 7, 14, 21, 35, 49)  # days of the doses of a taper; from the last on every four weeks
+LONGEST_WK = 6.0  # interval up to which `stretch` goes
+CADSS = "acute_effects.cadss"
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,16 @@ class Visit:
     """What a rule knows at a visit, arrays [people]; scores are MADRS points."""
 
     day: float  # since the first visit of the plan
-    score: FloatArray
-    before: FloatArray
+    scores: FloatArray  # of the plan's visits up to this one, [people, visits]
+    doses: BoolArray  # given at earlier visits of the plan, [people, visits - 1]
+    before: FloatArray  # the score before this one
     baseline: FloatArray
     since_dose_d: FloatArray
+
+    @property
+    def score(self) -> FloatArray:
+        """The score of this visit."""
+        return self.scores[:, -1]
 
     def features(self) -> FloatArray:
         """What the regression sees, [people, 5]."""
@@ -83,35 +94,98 @@ def never(visit: Visit) -> BoolArray:
     return np.zeros(len(visit.score), dtype=bool)
 
 
+def begun(first_d: float, every_d: float | None = None) -> Rule:
+    """A dose on the plan's day `first_d`, and then every so many days; without `every_d` only that one."""
+
+    def rule(visit: Visit) -> BoolArray:
+        after = round(visit.day - first_d)
+        due = after == 0 or (every_d is not None and after > 0 and after % every_d == 0)
+        return np.full(len(visit.score), due)
+
+    return rule
+
+
+def taper(visit: Visit) -> BoolArray:
+    """Weekly four times, every two weeks twice, then every four weeks."""
+    day = round(visit.day)
+    late = day - TAPER_D[-1]
+    return np.full(len(visit.score), day in TAPER_D or (late > 0 and late % 28 == 0))
+
+
+def stretch(visit: Visit) -> BoolArray:
+    """Treat and extend: the interval begins at a week.
+
+    A dose that is given in remission makes it a week longer, up to `LONGEST_WK`; a score of a relapse at any visit
+    makes it a week shorter again.
+    """
+    weeks = np.ones(len(visit.score))
+    for k in range(visit.scores.shape[1]):
+        if k:
+            weeks += visit.doses[:, k - 1] & (visit.scores[:, k - 1] <= WELL)
+        weeks -= visit.scores[:, k] >= RELAPSE
+        weeks = np.clip(weeks, 1.0, LONGEST_WK)
+    return visit.since_dose_d >= 7.0 * weeks - 0.5
+
+
+def until_well(rule: Rule, visits: int) -> Rule:
+    """`rule`, until so many weekly scores running are in remission; then no dose ever again."""
+
+    def stopped(visit: Visit) -> BoolArray:
+        run = np.zeros(len(visit.score), dtype=int)
+        done = np.zeros(len(visit.score), dtype=bool)
+        for score in visit.scores.T:
+            run = np.where(score <= WELL, run + 1, 0)
+            done |= run >= visits
+        return done
+
+    return lambda visit: rule(visit) & ~stopped(visit)
+
+
+def while_useful(rule: Rule, doses: int) -> Rule:
+    """`rule`, unless after so many of its doses no score has been a response (half of the baseline gone); then none."""
+
+    def useless(visit: Visit) -> BoolArray:
+        given = np.zeros(len(visit.score), dtype=int)
+        responded, judged, done = (np.zeros(len(visit.score), dtype=bool) for _ in range(3))
+        for k, score in enumerate(visit.scores.T):
+            if k:
+                given += visit.doses[:, k - 1]
+            responded |= (given > 0) & (score <= 0.5 * visit.baseline)
+            now = (given >= doses) & ~judged
+            done |= now & ~responded
+            judged |= now
+        return done
+
+    return lambda visit: rule(visit) & ~useless(visit)
+
+
 @dataclass
 class Plan:
-    """A rule at work while people run: decides at visits on scores sampled given all scores before.
+    """A rule at work while people run: decides at visits on the scores that are written down there.
 
     Attributes:
         person: what has been done and seen.
-        cloud: who runs.
+        writer: writes scores down, given those that were.
         rule: decides.
-        dose: what is given.
+        dose: what is given; None where nothing is.
         times_h: visits.
+        visits: what the rule has seen.
+        given: who was dosed at each of them.
+        drawn: scores of the visits before they were rounded.
     """
 
     person: Person
-    cloud: Cloud
+    writer: Writer
     rule: Rule
-    dose: Dose
+    dose: Dose | None
     times_h: Sequence[float]
-    seed: int
     visits: list[Visit] = field(default_factory=list)
     given: list[BoolArray] = field(default_factory=list)
+    drawn: list[FloatArray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        people, seen = len(self.cloud), self.person
-        self.normal = streams.generator(self.seed, "boosters/ratings").standard_normal((people, len(self.times_h) + 1))
-        self.hours = list(np.maximum(seen.times, 0.0)) if seen.seen else [0.0]
-        self.scales = seen.scales or ["MADRS"]
-        self.scores = np.broadcast_to(seen.scores, (people, len(seen.seen))).copy() if seen.seen else None
-        starts = [start for start, _ in seen.course.sessions(520.0)]
-        self.last_h = np.full(people, max(starts, default=-24.0 * CAP_D))
+        starts = [start for start, _ in self.person.course.sessions(520.0)]
+        self.last_h = np.full(len(self.writer.cloud), max(starts, default=-24.0 * CAP_D))
 
     def missed(self, session: int, time_h: float) -> BoolArray | None:
         """Nobody misses a session."""
@@ -121,49 +195,30 @@ class Plan:
     def at(self, time_h: float, scores: ScoresByScale, baseline: ScoresByScale, doing: Doing) -> None:
         """Rate, decide, dose."""
         del scores, baseline  # they do not know what has been written down
-        now = self._rate(time_h, doing)
-        start = self._madrs(0)
-        before = self.visits[-1].score if self.visits else (self._madrs(-2) if len(self.hours) > 1 else now)
-        visit = Visit((time_h - self.times_h[0]) / 24.0, now, before, start, (time_h - self.last_h) / 24.0)
+        writer, now = self.writer, np.array([time_h])
+        true, seen = (true_scores(writer.cloud, doing.arm, doing.values, hours) for hours in (now, writer.seen_h))
+        self.drawn.append(bounded(writer.drawn("MADRS", now, true, seen), "MADRS")[:, 0])
+        score = written_down(self.drawn[-1], "MADRS")
+        if self.visits:
+            start, earlier = self.visits[-1].baseline, self.visits[-1].score
+        else:
+            start = writer.baseline("MADRS", seen)
+            past, _ = before(self.person, "MADRS")
+            earlier = np.full(len(score), past[-1]) if len(past) else start
+        visit = Visit(
+            (time_h - self.times_h[0]) / 24.0, np.column_stack([*(one.score for one in self.visits), score]),
+            np.array(self.given, dtype=bool).reshape(len(self.given), len(score)).T, earlier, start,
+            (time_h - self.last_h) / 24.0,
+        )  # fmt: skip
         wants = self.rule(visit) & (visit.since_dose_d >= LEAST_D)
-        who = np.flatnonzero(wants)
-        intakes = unfold(
-            self.dose.drug, self.dose.route, self.dose.dose, self.dose.over or 0.0, time_h, 20_000 + len(self.visits)
-        )
-        doing.give(who, intakes, "booster")
-        self.last_h[who] = time_h
         self.visits.append(visit)
         self.given.append(wants)
-
-    def _madrs(self, column: int) -> FloatArray:
-        assert self.scores is not None
-        name = self.scales[column]
-        values = self.scores[:, column]
-        return values if name == "MADRS" else scale.to_madrs(values, name)
-
-    def _rate(self, time_h: float, doing: Doing) -> FloatArray:
-        """Scores at a visit, given all before; kept for the next one."""
-        arm = doing.arm
-        if self.scores is None:  # a population: its baseline is rated first
-            self.scores = self._sampled([0.0], ["MADRS"], np.empty((len(self.cloud), 0)), arm, doing.values)
-        hours, names = [*self.hours, time_h], [*self.scales, "MADRS"]
-        found = self._sampled(hours, names, self.scores, arm, doing.values)
-        self.hours, self.scales, self.scores = hours, names, np.column_stack([self.scores, found])
-        return found[:, 0]
-
-    def _sampled(
-        self, hours: list[float], names: list[str], known: FloatArray, arm: Arm, values: FloatArray
-    ) -> FloatArray:
-        at = np.searchsorted(arm.time_h, np.array(hours) - 1e-6)
-        madrs, drug = (values[:, at, arm.outputs.index(name)] for name in ("mood.madrs", "mood.drug_part"))
-        start = true_baseline(self.cloud)
-        true = moved(madrs, drug, start, self.cloud.effects)
-        joint = ratings(true, start, np.array(hours), names, self.cloud.noise)
-        last = len(hours) - 1
-        normal = self.normal[:, len(self.visits) + (known.shape[1] > 0)][:, None]
-        sampled = joint.given(list(range(known.shape[1])), known, [last]).sample(normal)
-        kind = scale.get(names[-1])
-        return np.clip(np.rint(sampled), kind.low, kind.high)
+        if self.dose is None:
+            return
+        who, line = np.flatnonzero(wants), self.dose
+        session = 20_000 + len(self.visits)
+        doing.give(who, unfold(line.drug, line.route, line.dose, line.over or 0.0, time_h, session), "booster")
+        self.last_h[who] = time_h
 
 
 @dataclass(frozen=True)
@@ -172,15 +227,25 @@ class Ran:
 
     Attributes:
         name: of the rule.
-        scores: MADRS at each visit, [people, visits].
+        scores: MADRS at each visit, [people, visits]; NaN for whom the solver gave up.
         doses: given at each visit, [people, visits].
         baseline: measured, [people].
+        cadss: worst dissociation after any of these doses, points, [people]; 0 without doses, NaN where nobody looked.
+        drawn: the scores before they were rounded, [people, visits].
     """
 
     name: str
     scores: FloatArray
     doses: BoolArray
     baseline: FloatArray
+    cadss: FloatArray
+    drawn: FloatArray
+
+    def take(self, who: IntArray) -> Ran:
+        """The same of some people."""
+        return Ran(
+            self.name, self.scores[who], self.doses[who], self.baseline[who], self.cadss[who], self.drawn[who]
+        )  # fmt: skip
 
     def outcomes(self, every_d: float = 7.0) -> dict[str, FloatArray]:
         """Of each person: days in remission, doses, days with a score of a relapse."""
@@ -191,7 +256,10 @@ class Ran:
         }
 
 
-def run(person: Person, cloud: Cloud, name: str, rule: Rule, dose: Dose, times_h: Sequence[float] | FloatArray) -> Ran:
+def run(
+    person: Person, cloud: Cloud, name: str, rule: Rule, dose: Dose | None, times_h: Sequence[float] | FloatArray,
+    acute: bool = False,
+) -> Ran:  # fmt: skip
     """Let a rule decide at visits for people who might be this one.
 
     Args:
@@ -199,20 +267,29 @@ def run(person: Person, cloud: Cloud, name: str, rule: Rule, dose: Dose, times_h
         cloud: who runs, all of the same weight.
         name: of the rule.
         rule: decides.
-        dose: what it gives.
+        dose: what it gives; None for nothing at all.
         times_h: its visits, rising, after the last score.
+        acute: also look at dissociation in the hours after each dose.
     """
-    plan = Plan(person, cloud, rule, dose, [float(t) for t in times_h], person.seed)
-    seen = np.maximum(person.times, 0.0) if person.seen else np.zeros(1)
-    hours = np.unique(np.concatenate([[0.0], seen, times_h]))
+    visits = np.asarray(times_h, dtype=np.float64)
+    writer = Writer(cloud, person.times, person.scales, person.scores, float(visits[-1]), person.seed)
+    plan = Plan(person, writer, rule, dose, visits.tolist())
+    peaks = (visits[:, None] + np.array(PEAK_H)).ravel() if acute else np.empty(0)
+    hours = np.unique(np.concatenate([[0.0], np.maximum(person.times, 0.0), visits, peaks]))
+    outputs = ("mood.madrs", "mood.drug_part", *((CADSS,) if acute else ()))
     arm = Arm(
         _on(person.course), patients=LANES, weeks=(hours[-1] + 1.0) / 168.0, seed=person.seed,
-        population=cloud.people.iloc[:LANES], variant=person.variant, outputs=("mood.madrs", "mood.drug_part"),
+        population=cloud.people.iloc[:LANES], variant=person.variant, outputs=outputs,
         visits_h=hours.tolist(), rtol=RTOL,
     )  # fmt: skip
-    arm.trajectories_of([Block(cloud.people, range(len(cloud)), typical=cloud.typical, luck=cloud.luck)], plan)
-    scores = np.column_stack([visit.score for visit in plan.visits])
-    return Ran(name, scores, np.column_stack(plan.given), plan.visits[0].baseline)
+    block = Block(cloud.people, range(len(cloud)), typical=cloud.typical, luck=cloud.luck)
+    values = arm.trajectories_of([block], plan)
+    doses, cadss = np.column_stack(plan.given), np.full(len(cloud), np.nan)
+    if acute:
+        at = np.searchsorted(arm.time_h, peaks - 1e-6)
+        after = values[:, at, outputs.index(CADSS)].reshape(len(cloud), len(visits), -1).max(axis=2)
+        cadss = np.where(doses, after, 0.0).max(axis=1)
+    return Ran(name, plan.visits[-1].scores, doses, plan.visits[0].baseline, cadss, np.column_stack(plan.drawn))
 
 
 def _on(course: Course) -> Course:
@@ -249,31 +326,3 @@ def _logistic(x: FloatArray, y: FloatArray) -> FloatArray:
         if np.abs(step).max() < 1e-8:
             break
     return beta
-
-
-def compared(found: Mapping[str, Ran] | Sequence[Ran]) -> list[dict[str, Any]]:
-    """One row a rule: mean of each outcome with the 90 % interval of the mean, and the ends of 90 % of people."""
-    rows = []
-    for one in found.values() if isinstance(found, Mapping) else found:
-        row: dict[str, Any] = {"rule": one.name, "people": len(one.scores)}
-        for name, values in one.outcomes().items():
-            error = 1.645 * float(values.std(ddof=1)) / math.sqrt(len(values))
-            low, high = np.quantile(values, [0.05, 0.95])
-            row |= {name: float(values.mean()), f"{name}_lo90": float(values.mean()) - error}
-            row |= {f"{name}_hi90": float(values.mean()) + error, f"{name}_p05": low, f"{name}_p95": high}
-        rows.append(row)
-    return rows
-
-
-def pareto(rows: Sequence[Mapping[str, Any]], more: str = "days_in_remission", less: str = "doses") -> list[bool]:
-    """Which rows no other row beats: as much of `more` with no more of `less`, and better in one of them."""
-
-    def beaten(one: Mapping[str, Any]) -> bool:
-        return any(
-            other[more] >= one[more]
-            and other[less] <= one[less]
-            and (other[more], other[less]) != (one[more], one[less])
-            for other in rows
-        )
-
-    return [not beaten(one) for one in rows]

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterglow import streams
-from afterglow.blocks import Block
+from afterglow.blocks import Block, Conduct
 from afterglow.clinic.course import Course
 from afterglow.clinic.relief import moved
 from afterglow.compile.vector import LANES
@@ -63,6 +63,11 @@ class Cloud:
 
     def __len__(self) -> int:
         return len(self.people)
+
+    @property
+    def baseline(self) -> FloatArray:
+        """True MADRS before treatment, [people]."""
+        return self.people["baseline_madrs"].to_numpy(float)
 
     @property
     def effects(self) -> tuple[FloatArray, FloatArray]:
@@ -136,7 +141,13 @@ def prior(table: pd.DataFrame, seed: int, variant: str | None = None) -> Cloud:
 
 
 def live(
-    cloud: Cloud, course: Course, time_h: FloatArray, seed: int, variant: str | None = None, extra: Sequence[str] = ()
+    cloud: Cloud,
+    course: Course,
+    time_h: FloatArray,
+    seed: int,
+    variant: str | None = None,
+    extra: Sequence[str] = (),
+    conduct: Conduct | None = None,
 ) -> tuple[FloatArray, dict[str, FloatArray]]:
     """What a course does to these people: true MADRS, and further outputs, each [people, times].
 
@@ -147,6 +158,7 @@ def live(
         seed: of the run.
         variant: a rival mechanism.
         extra: outputs of the model beside the score.
+        conduct: what is done beside the course, by what is seen on the way.
     """
     times = np.asarray(time_h, dtype=np.float64)
     # an hour more than asked for: the horizon is rounded, and a visit after it would have no score
@@ -155,17 +167,32 @@ def live(
         variant=variant, outputs=("mood.madrs", "mood.drug_part", *extra), visits_h=times.tolist(), rtol=RTOL,
     )  # fmt: skip
     block = Block(cloud.people, range(len(cloud)), typical=cloud.typical, luck=cloud.luck)
-    values = arm.trajectories_of([block])[:, arm.visit_index]
-    column = arm.outputs.index
-    baseline = cloud.people["baseline_madrs"].to_numpy(float)
-    true = moved(values[:, :, column("mood.madrs")], values[:, :, column("mood.drug_part")], baseline, cloud.effects)
-    return np.where(np.isfinite(true), true, np.nan), {name: values[:, :, column(name)] for name in extra}
+    values = arm.trajectories_of([block], conduct)
+    further = {name: values[:, arm.visit_index, arm.outputs.index(name)] for name in extra}
+    return true_scores(cloud, arm, values, times), further
+
+
+def true_scores(cloud: Cloud, arm: Arm, values: FloatArray, time_h: FloatArray) -> FloatArray:
+    """True MADRS of these people at hours that `arm` keeps, [people, times]; NaN for whom the solver gave up.
+
+    Args:
+        cloud: who runs in the arm.
+        arm: keeps `mood.madrs` and `mood.drug_part`.
+        values: its outputs, [people, times of the arm, outputs].
+        time_h: hours.
+    """
+    at = np.searchsorted(arm.time_h, np.asarray(time_h) - 1e-6)
+    madrs, drug = (values[:, at, arm.outputs.index(name)] for name in ("mood.madrs", "mood.drug_part"))
+    true = moved(madrs, drug, cloud.baseline, cloud.effects)
+    return np.where(np.isfinite(true), true, np.nan)
 
 
 def refined(
     cloud: Cloud, log_likelihood: Callable[[Cloud], FloatArray], seed: int, count: int = 512, moves: int = 3
-) -> Cloud:
+) -> tuple[Cloud, float]:
     """People drawn from the prior `cloud`, led to the scores step by step; all have the same weight at the end.
+
+    The second value is the part of the likelihood that was let in: less than 1 where `MOST_STEPS` were too few.
 
     Args:
         cloud: the prior, all of the same weight.
@@ -189,8 +216,8 @@ def refined(
             now, log = _where(better, other, now), np.where(better, its, log)
             reach = float(np.clip(reach * np.exp(better.mean() - 0.25), 0.02, 0.9))
         if power >= 1.0 - 1e-9:
-            break
-    return now
+            return now, 1.0
+    return now, power
 
 
 def _finite(log: FloatArray) -> FloatArray:

@@ -21,18 +21,21 @@ from afterglow.clinic import outcome, scale
 from afterglow.clinic.course import Course
 from afterglow.study.cloud import Cloud, live, refined
 from afterglow.study.rating import Ratings, ratings
+from afterglow.study.written import Deciding, Writer, bounded, undecided, written_down
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 
 SIZE = 2048  # people that are drawn
 ENOUGH = 150.0  # effective people below which they are refined
 FUTURES = 768  # people that are put through a plan
 BANDS = {"50": 0.25, "80": 0.10, "90": 0.05}
 REPLICAS = 2000  # of the history of people of the population, for the check of the own one
+STABLE_H = 144.0  # least hours between the first and the last visit of a stable response, of weekly visits
 UNUSUAL = 0.05  # share of people with a history as odd as this one, below which the forecast warns
 
 
@@ -91,7 +94,7 @@ class Person:
 
 def baseline(cloud: Cloud) -> FloatArray:
     """True MADRS before treatment, [people]."""
-    return cloud.people["baseline_madrs"].to_numpy(float)
+    return cloud.baseline
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +107,7 @@ class Updated:
         effective: effective number of people before any refinement.
         refined: whether they were refined.
         odd: share of people of the population whose history is as odd as this one's; small: outside of it.
+        reached: part of the likelihood that refinement has let in.
     """
 
     person: Person
@@ -111,6 +115,7 @@ class Updated:
     effective: float
     refined: bool
     odd: float
+    reached: float = 1.0
 
     @property
     def warnings(self) -> list[str]:
@@ -123,6 +128,11 @@ class Updated:
             )
         if not self.refined and self.effective < ENOUGH:
             found.append(f"only {self.effective:.0f} effective virtual people carry this forecast")
+        if self.reached < 1.0:
+            found.append(
+                f"refinement ended before the scores counted in full (at {100 * self.reached:.0f} %): the forecast "
+                "lies between the population's and this person's"
+            )
         return found
 
 
@@ -136,8 +146,8 @@ def update(person: Person) -> Updated:
     if effective >= ENOUGH:
         return Updated(person, weighted, effective, False, odd)
     scores = person.scores
-    moved = refined(person.prior, lambda cloud: person.history(cloud).log_likelihood(scores), person.seed)
-    return Updated(person, moved, effective, True, odd)
+    moved, reached = refined(person.prior, lambda cloud: person.history(cloud).log_likelihood(scores), person.seed)
+    return Updated(person, moved, effective, True, odd, reached)
 
 
 def oddness(found: Ratings, scores: FloatArray, scales: Sequence[str], seed: int) -> float:
@@ -175,10 +185,12 @@ class Future:
         plan: its name.
         scale: of the scores.
         time_h: visits to come, [visits].
-        scores: [futures, visits].
+        scores: whole points, [futures, visits].
         baseline: measured score before treatment on the scale, [futures].
-        before: scores already seen on the scale, [seen], and their hours.
+        before: scores already seen after the first dose, put on the scale, [seen], and their hours, rising.
         outputs: further outputs at the visits, [futures, visits].
+        drawn: the scores before they were rounded, [futures, visits]; None where that is not known.
+        given: of a plan that decides on scores, its sessions and mg of ketamine in any form, each [futures].
     """
 
     plan: str
@@ -188,15 +200,26 @@ class Future:
     baseline: FloatArray
     before: tuple[FloatArray, FloatArray]
     outputs: Mapping[str, FloatArray] = field(default_factory=dict)
+    drawn: FloatArray | None = None
+    given: tuple[FloatArray, FloatArray] | None = None
 
     def table(self) -> pd.DataFrame:
-        """Columns: time_h, scale, plan, mean, lo50 ... hi90, p_response, p_remission, p_relapse (by then)."""
+        """Columns: time_h, scale, plan, mean, lo50 ... hi90, p_response, p_remission, p_relapse (by then).
+
+        Bands are equal-tailed, of scores before they are rounded: of whole points they would cover more than their
+        name. Where many scores are at the floor of the scale a band begins there, and covers more all the same.
+        """
+        return self._table.copy()
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
         import pandas as pd
 
         columns: dict[str, Any] = {"time_h": self.time_h, "scale": self.scale, "plan": self.plan}
-        columns["mean"] = self.scores.mean(axis=0)
+        drawn = self.scores if self.drawn is None else self.drawn
+        columns["mean"] = drawn.mean(axis=0)
         for level, tail in BANDS.items():
-            low, high = np.quantile(self.scores, [tail, 1 - tail], axis=0)
+            low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
             columns |= {f"lo{level}": low, f"hi{level}": high}
         columns["p_response"] = outcome.response(self.scores, self.baseline).mean(axis=0)
         has_rule = bool(scale.get(self.scale).remission)
@@ -205,15 +228,48 @@ class Future:
         return pd.DataFrame(columns)
 
     def relapsed(self, rule: outcome.RelapseRule = "score-22") -> BoolArray:
-        """Who has responded, before or since, and then relapsed by each visit, [futures, visits]."""
+        """Who has relapsed by each visit, after a stable response before or since, [futures, visits]; see `relapse`."""
         seen, hours = self.before
         past = np.broadcast_to(seen, (len(self.scores), len(seen)))
-        scores = np.column_stack([past, self.scores])
-        times = np.concatenate([hours, self.time_h])
-        found = outcome.relapse(scores, self.baseline, times, rule, scale=self.scale)
-        responded = outcome.time_to_response(scores, self.baseline, times)
-        when = np.where(found.event, responded + found.time_h, np.inf)
+        scores, times = np.column_stack([past, self.scores]), np.concatenate([hours, self.time_h])
+        when = relapse(scores, self.baseline, times, self.scale, rule, known=len(seen))
         return when[:, None] <= self.time_h[None, :] + 1e-6
+
+
+def relapse(
+    scores: FloatArray,
+    baseline: FloatArray,
+    time_h: FloatArray,
+    name: str = "MADRS",
+    rule: outcome.RelapseRule = "score-22",
+    known: int = 0,
+) -> FloatArray:
+    """Hour of the first relapse that is not known yet, [people]; infinite for none.
+
+    Who has been in response at all visits of a week is at risk (stable response; so SUSTAIN-1 chose whom to follow,
+    Daly 2019, doi:10.1001/jamapsychiatry.2019.1189, wording assumed). A relapse is the first of two visits running that
+    meet the rule. After one, a new stable response is needed to be at risk again. One good visit does not count: scores
+    swing, and most of what follows it would be return to the mean.
+
+    Args:
+        scores: [people, visits] of one scale.
+        baseline: [people].
+        time_h: hours of the visits, rising.
+        name: the scale.
+        rule: see `clinic.outcome`.
+        known: number of first visits that have been: a relapse within them is no news.
+    """
+    people = len(scores)
+    well, ill = outcome.response(scores, baseline) & (time_h > 0), outcome.meets(rule, scores, baseline, name)
+    since, at_risk, when = np.full(people, np.inf), np.zeros(people, dtype=bool), np.full(people, np.inf)
+    for visit, hour in enumerate(time_h):
+        since = np.where(well[:, visit], np.minimum(since, hour), np.inf)
+        at_risk |= hour - since >= STABLE_H
+        if visit and (again := at_risk & ill[:, visit - 1] & ill[:, visit]).any():
+            at_risk &= ~again
+            if visit >= known:
+                when = np.where(again, np.minimum(when, time_h[visit - 1]), when)
+    return when
 
 
 def foresee(
@@ -221,6 +277,8 @@ def foresee(
     extra: Sequence[str] = (),
 ) -> Future:  # fmt: skip
     """Put the person through a course that begins with what has been done.
+
+    Decisions of the course are taken on scores drawn as those of the forecast are, given all that were written down.
 
     Args:
         updated: the person.
@@ -231,28 +289,40 @@ def foresee(
         count: people that are put through it, a multiple of LANES.
         extra: outputs of the model to keep.
     """
-    person = updated.person
+    person, visits = updated.person, np.asarray(time_h, dtype=np.float64)
     cloud = updated.cloud.resampled(count, person.seed, "futures")
-    seen_h = np.maximum(person.times, 0.0)
-    times = np.unique(np.concatenate([[0.0], seen_h, time_h]))
-    true, outputs = live(cloud, course, times, person.seed, person.variant, extra)
+    writer = Writer(cloud, person.times, person.scales, person.scores, float(visits[-1]), person.seed)
+    deciding = Deciding(course, float(visits[-1]), writer)
+    conduct = deciding if deciding.decisions else None
+    times = np.unique([0.0, *writer.seen_h, *deciding.times_h, *visits])
+    true, outputs = live(cloud, undecided(course), times, person.seed, person.variant, extra, conduct)
+    seen, later = np.searchsorted(times, writer.seen_h), np.searchsorted(times, visits)
+    drawn = bounded(writer.drawn(name, visits, true[:, later], true[:, seen]), name)
     fine = np.flatnonzero(np.isfinite(true).all(axis=1))  # without those whom the solver gave up
-    cloud, true, outputs = cloud.take(fine), true[fine], {key: values[fine] for key, values in outputs.items()}
-    places = np.searchsorted(times, np.concatenate([seen_h, time_h, [0.0]]))
-    joint = ratings(
-        true[:, places], baseline(cloud), times[places], [*person.scales, *([name] * (len(time_h) + 1))], cloud.noise
-    )
-    known = list(range(len(person.seen)))
-    wanted = list(range(len(person.seen), len(places)))
-    chance = streams.generator(person.seed, "forecast/futures")
-    normal = chance.standard_normal((len(cloud), len(wanted)))
-    kind = scale.get(name)
-    sampled = np.clip(np.rint(joint.given(known, person.scores, wanted).sample(normal)), kind.low, kind.high)
-    first = [one.score for one in person.seen if one.scale == name and one.time_h <= 0]
-    start = np.full(len(cloud), first[-1]) if first else sampled[:, -1]
-    mine = [k for k, one in enumerate(person.seen) if one.scale == name and one.time_h > 0]
-    at = np.searchsorted(times, time_h)
     return Future(
-        plan, name, np.asarray(time_h, dtype=np.float64), sampled[:, :-1], start,
-        (person.scores[mine], person.times[mine]), {key: values[:, at] for key, values in outputs.items()},
+        plan, name, visits, written_down(drawn, name)[fine], writer.baseline(name, true[:, seen])[fine],
+        before(person, name), {key: values[fine][:, later] for key, values in outputs.items()}, drawn[fine],
+        None if conduct is None else _given(conduct, person, fine),
     )  # fmt: skip
+
+
+def before(person: Person, name: str) -> tuple[FloatArray, FloatArray]:
+    """Scores seen after the first dose, put on a scale by way of the MADRS, and their hours, each [hours].
+
+    Several of one hour count as their mean.
+    """
+    base = float(person.prior.baseline.mean())  # read by assumed relations only
+    found: dict[float, list[float]] = {}
+    for one in person.seen:
+        if one.time_h > 0:
+            same = one.scale == name
+            score = one.score if same else scale.convert(scale.to_madrs(one.score, one.scale), base, name)
+            found.setdefault(one.time_h, []).append(float(score))
+    return np.array([sum(scores) / len(scores) for scores in found.values()]), np.array(list(found), dtype=np.float64)
+
+
+def _given(deciding: Deciding, person: Person, fine: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Sessions after those that have been, and their mg."""
+    done = person.course.sessions((max(deciding.times_h) + 1.0) / 168.0)
+    sessions, mg = deciding.given(max((start for start, _ in done), default=-1.0))
+    return sessions[fine], mg[fine]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +16,15 @@ from afterglow.clinic.course import Course
 from afterglow.clinic.history import History
 from afterglow.clinic.person import Person as PersonFile
 from afterglow.clinic.population import Population, load_population
+from afterglow.errors import Fault, InputError, nearest
 from afterglow.study.candidates import Burden, Candidate, burden, candidates
 from afterglow.study.cloud import prior
 from afterglow.study.forecast import SIZE, Future, Person, Seen, Updated, foresee, update
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from afterglow.study.what_if import WhatIf
 
 FloatArray = NDArray[np.float64]
 VISIT_D = 7.0  # days between the visits of a forecast
@@ -51,6 +55,8 @@ class Forecast:
         population: what the first plan may bring to people of whom no score is known.
         scale: of the bands.
         weeks: how far it looks.
+
+    `outlook` and `what_if` put the person through further plans.
     """
 
     person: PersonFile
@@ -70,7 +76,7 @@ class Forecast:
         return pd.concat([one.future.table() for one in self.outlooks], ignore_index=True)
 
     @property
-    def plans(self) -> pd.DataFrame:
+    def summary(self) -> pd.DataFrame:
         """One row a plan: where it leads, with 90 % intervals, and what it costs."""
         import pandas as pd
 
@@ -83,6 +89,49 @@ class Forecast:
         for one in self.outlooks:
             found += one.plan.course.warnings()
         return list(dict.fromkeys(found))
+
+    def outlook(self, plan: Candidate) -> Outlook:
+        """What a plan may bring this person, with the same luck as the others, and what it costs."""
+        visits = _visits(self.history, self.weeks)
+        return _outlook(self.person, self.updated, plan, visits, self.scale, self.history.last_h)
+
+    def what_if(self, plan: str | None = None) -> WhatIf:
+        """A plan of this forecast to be changed: the one of this name, else the first; see `study.what_if`."""
+        from afterglow.study.what_if import WhatIf
+
+        plans = {one.plan.name: one.plan for one in self.outlooks}
+        chosen = next(iter(plans)) if plan is None else plan
+        if chosen not in plans:
+            raise InputError(Fault("plan", f"there is no plan '{chosen}'", nearest(chosen, plans)))
+        return WhatIf(self, plans[chosen])
+
+
+def inputs(
+    person: PersonFile | str | Path, courses: Sequence[str | Path | Course], weeks: float, seed: int, scale: str
+) -> tuple[PersonFile, list[Course]]:
+    """The person and the courses of a forecast; all faults at once, those of the options among them."""
+    from afterglow.clinic.course import load_course
+    from afterglow.clinic.person import load_person
+    from afterglow.study.compare import check_numbers
+
+    faults = check_numbers(1, weeks, seed)
+    if weeks < 1.0:
+        faults.append(Fault("--weeks", f"a forecast of {weeks:g} weeks", "at least 1"))
+    if scale not in scales.names():
+        faults.append(Fault("--scale", f"there is no scale '{scale}'", nearest(scale, scales.names())))
+    known, others = None, []
+    try:
+        known = load_person(person) if isinstance(person, str | Path) else person
+    except InputError as error:
+        faults += error.faults
+    for one in courses:
+        try:
+            others.append(one if isinstance(one, Course) else load_course(one))
+        except InputError as error:
+            faults += error.faults
+    if faults or known is None:
+        raise InputError(faults)
+    return known, others
 
 
 def of_file(person: PersonFile, seed: int = 1, variant: str | None = None, size: int = SIZE) -> tuple[History, Person]:
@@ -119,28 +168,31 @@ def forecast(
         seed: of all chance.
         variant: a rival mechanism.
     """
-    from afterglow.clinic.screening import screen
-
     history, known = of_file(person, seed, variant)
     updated = update(known)
-    now = history.last_h
-    visits = now + 24.0 * np.arange(VISIT_D, weeks * 7.0 + 1e-9, VISIT_D)
+    now, visits = history.last_h, _visits(history, weeks)
     nothing = Updated(
         Person(known.prior, known.course, (), seed, variant), known.prior, float(len(known.prior)), False, 1.0
     )
-    outlooks = []
-    for plan in candidates(known.course, now, weeks, others):
-        outlooks.append(
-            Outlook(
-                plan,
-                foresee(updated, plan.name, plan.course, visits, scale),
-                burden(updated, plan.course, now, float(visits[-1])),
-                screen(person, plan.course),
-            )
-        )
+    plans = candidates(known.course, now, weeks, others)
+    outlooks = [_outlook(person, updated, plan, visits, scale, now) for plan in plans]
     first = outlooks[0].plan
     population = foresee(nothing, first.name, first.course, visits, scale, count=POPULATION)
     return Forecast(person, history, updated, one_ahead(known), outlooks, population, scale, weeks)
+
+
+def _visits(history: History, weeks: float) -> FloatArray:
+    return history.last_h + 24.0 * np.arange(VISIT_D, weeks * 7.0 + 1e-9, VISIT_D)
+
+
+def _outlook(
+    person: PersonFile, updated: Updated, plan: Candidate, visits: FloatArray, scale: str, now_h: float
+) -> Outlook:
+    from afterglow.clinic.screening import screen
+
+    future = foresee(updated, plan.name, plan.course, visits, scale)
+    cost = burden(updated, plan.course, now_h, float(visits[-1]))
+    return Outlook(plan, future, cost, screen(person, plan.course))
 
 
 def one_ahead(person: Person) -> pd.DataFrame:
@@ -203,6 +255,8 @@ def _plan_row(one: Outlook) -> dict[str, Any]:
     row |= {f"{name}_at_end": float(last[name]) for name in ("mean", "lo90", "hi90", "p_response", "p_remission")}
     row["relapse_even_after_d"] = (float(back.iloc[0]) - start) / 24.0 if len(back) else np.nan
     row |= {"sessions": cost.sessions, "ketamine_mg": cost.mg}
+    if future.given is not None:  # decided on the scores of this forecast
+        row["sessions"], row["ketamine_mg"] = (float(values.mean()) for values in future.given)
     row["cadss_worst"], row["cadss_worst_p95"] = worst(cost.cadss)
     row["systolic_worst"], row["systolic_worst_p95"] = worst(cost.systolic)
     severities = one.screening["severity"] if len(one.screening) else []

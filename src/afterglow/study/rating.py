@@ -4,7 +4,8 @@ A measured score is the true one plus week-scale fluctuation (an Ornstein-Uhlenb
 baseline and whose size follows the true score) plus rater noise, as in `clinic.scale.measure`. Here both are integrated
 out: given the true scores of a virtual person, the scores written down are normal with the mean and covariance below.
 Left out: that scores are kept inside the scale, and the straight lines between the 6-hour grid points of sampled paths.
-Rounding to whole points counts as an error that is uniform over a point.
+Rounding to whole points counts as an error that is uniform over a point: a score that was written down has it, a score
+that is drawn and then rounded gets it by being rounded.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class Ratings:
         return Ratings(mean, self.covariance[:, w[:, None], w] - gain @ across.transpose(0, 2, 1))
 
     def sample(self, normal: FloatArray) -> FloatArray:
-        """Scores [people, visits] from standard normal numbers of that shape, neither rounded nor bounded."""
-        root = np.linalg.cholesky(self.covariance)
+        """Scores [people, visits] from standard normal numbers of that shape, before they are rounded and bounded."""
+        root = np.linalg.cholesky(self.covariance - ROUNDING * np.eye(self.covariance.shape[1]))
         return self.mean + (root @ normal[:, :, None])[:, :, 0]
 
 
@@ -79,23 +80,35 @@ def ratings(
         noise: rater_sd, fluctuation_sd, fluctuation_tau_d, fluctuation_power, of all or of each person [people].
     """
 
-    def each(name: str) -> FloatArray:
-        return np.broadcast_to(np.asarray(noise[name], dtype=np.float64), len(true))
+    mean, swing, own = moments(true, baseline, scales, noise)
+    covariance = swing[:, :, None] * moving(time_h, time_h, noise) * swing[:, None, :]
+    at = np.arange(len(time_h))
+    covariance[:, at, at] += own + ROUNDING
+    return Ratings(mean, covariance)
 
-    time = np.maximum(np.asarray(time_h, dtype=np.float64), 0.0)
+
+def moments(
+    true: FloatArray, baseline: FloatArray, scales: Sequence[str], noise: Mapping[str, FloatArray | float]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean, size of the fluctuation and variance of the rater, points of each visit's scale, each [people, visits]."""
     mean = np.empty_like(true)
     for name in dict.fromkeys(scales):
         mine = [k for k, one in enumerate(scales) if one == name]
         mean[:, mine] = scale.convert(true[:, mine], baseline[:, None], name)
     factor = np.array([scale.noise_ratio(name) for name in scales])
-    tau = 24.0 * each("fluctuation_tau_d")[:, None, None]
-    apart, together = np.abs(time[:, None] - time), time[:, None] + time
-    moving = np.exp(-apart / tau) - np.exp(-together / tau)
     # a person whom the solver gave up (NaN) keeps a mean of NaN, and so no weight; the covariances of all stay regular
     size = np.maximum(np.nan_to_num(true), 0.0) / scale.SWING_AT
-    swing = size ** each("fluctuation_power")[:, None] * factor * each("fluctuation_sd")[:, None]
-    covariance = swing[:, :, None] * moving * swing[:, None, :]
-    own = (factor * each("rater_sd")[:, None]) ** 2 + ROUNDING
-    at = np.arange(len(time))
-    covariance[:, at, at] += own
-    return Ratings(mean, covariance)
+    swing = size ** _each(noise, "fluctuation_power") * factor * _each(noise, "fluctuation_sd")
+    return mean, swing, np.broadcast_to((factor * _each(noise, "rater_sd")) ** 2, true.shape)
+
+
+def moving(time_h: FloatArray, other_h: FloatArray, noise: Mapping[str, FloatArray | float]) -> FloatArray:
+    """Covariance of the fluctuation, of unit size, between two lists of visits, [people or 1, visits, other visits]."""
+    time, other = (np.maximum(np.asarray(hours, dtype=np.float64), 0.0) for hours in (time_h, other_h))
+    tau = 24.0 * _each(noise, "fluctuation_tau_d")[:, :, None]
+    return np.exp(-np.abs(time[:, None] - other) / tau) - np.exp(-(time[:, None] + other) / tau)
+
+
+def _each(noise: Mapping[str, FloatArray | float], name: str) -> FloatArray:
+    """A number of the measurement, [people or 1, 1]."""
+    return np.atleast_1d(np.asarray(noise[name], dtype=np.float64))[:, None]
