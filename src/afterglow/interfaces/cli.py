@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from afterglow.interfaces.claims_command import claims
 from afterglow.interfaces.forecast_command import forecast
 from afterglow.interfaces.options import (
     Device,
@@ -251,6 +252,7 @@ def sensitivity(
 
 
 app.command()(trial)
+app.command()(claims)
 app.command()(forecast)
 app.command()(plan)
 
