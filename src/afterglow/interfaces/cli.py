@@ -30,6 +30,7 @@ from afterglow.interfaces.options import (
     guarded,
 )
 from afterglow.interfaces.plan_command import plan
+from afterglow.interfaces.serve_command import serve
 from afterglow.interfaces.trial_command import trial
 
 if TYPE_CHECKING:
@@ -255,6 +256,7 @@ app.command()(trial)
 app.command()(claims)
 app.command()(forecast)
 app.command()(plan)
+app.command()(serve)
 
 
 def main() -> None:

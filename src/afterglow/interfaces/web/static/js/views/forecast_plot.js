@@ -1,0 +1,116 @@
+/** The prior band, the band once the scores are taken in, and the scores, on one picture. */
+
+import { colour, faded, h } from '../dom.js';
+import { number } from '../format.js';
+import uPlot from '../vendor/uPlot.esm.js';
+
+const WEEK_H = 168;
+
+/**
+ * @param {HTMLElement} box
+ * @param {any} app
+ * @param {{result: any, bands: any[], prior: any[], before: any[]|null, fitted: any[], now_h: number}} data rows of tables, see `forecast_result`
+ * @returns {{destroy: () => void}}
+ */
+export function forecastPlot(box, app, { result, bands, prior, before, fitted, now_h: now }) {
+  const kind = app.about.scales.find((one) => one.name === result.scale) ?? { low: 0, high: 60 };
+  const times = [...new Set([0, ...fitted, ...bands, ...prior, ...(before ?? [])].map((one) => (one.time_h ?? 0) / WEEK_H))].sort((a, b) => a - b);
+  const on = (rows, key) => times.map((t) => rows?.find((one) => Math.abs(one.time_h / WEEK_H - t) < 1e-9)?.[key] ?? null);
+  let plot = null;
+
+  function build() {
+    plot?.destroy();
+    const tone = Object.fromEntries(['ink', 'muted', 'grid', 'blue', 'page'].map((name) => [name, colour(`--${name}`)]));
+    const line = (stroke, width = 0, dash = undefined) => ({ stroke, width, dash, points: { show: false }, spanGaps: true });
+    const series = [
+      { label: 'week' }, line(faded(tone.muted, 0.35), 1), line(faded(tone.muted, 0.35), 1), line(tone.muted, 1.5, [5, 4]),
+      line(faded(tone.blue, 0.5), 1), line(faded(tone.blue, 0.5), 1), line(tone.blue), line(tone.blue), line(tone.blue, 2.5),
+      line(tone.ink, 1, [2, 3]), line(tone.ink, 1, [2, 3]),
+    ];
+    const data = [times, on(prior, 'hi90'), on(prior, 'lo90'), on(prior, 'mean'), on(bands, 'hi90'), on(bands, 'lo90'), on(bands, 'hi50'), on(bands, 'lo50'), on(bands, 'mean'),
+      on(before, 'hi90'), on(before, 'lo90')];
+    const axis = (label, values, extra) => ({
+      label, labelSize: 20, labelGap: 2, labelFont: '13px system-ui', font: '12px system-ui', size: 28, stroke: tone.muted,
+      grid: { stroke: tone.grid, width: 1 }, ticks: { stroke: tone.grid, width: 1 }, values, ...extra,
+    });
+    plot = new uPlot({
+      width: Math.max(240, box.clientWidth), height: box.clientWidth < 500 ? 300 : 380, cursor: { drag: { x: false, y: false }, points: { show: false } }, legend: { show: false },
+      scales: { x: { time: false, range: [-0.15, times[times.length - 1]] }, y: { range: [kind.low, kind.high] } },
+      axes: [axis('weeks since the first dose', (u, ticks) => ticks.map((t) => number(t))), axis(`${result.scale}, points`, (u, ticks) => ticks.map(String), { size: 44 })],
+      series,
+      bands: [{ series: [1, 2], fill: faded(tone.muted, 0.16) }, { series: [4, 5], fill: faded(tone.blue, 0.16) }, { series: [6, 7], fill: faded(tone.blue, 0.26) }],
+      hooks: { draw: [(u) => scores(u, fitted, tone, now)], setCursor: [(u) => tell(u.cursor.idx)] },
+    }, data, box);
+    plot.root.setAttribute('role', 'img');
+    plot.root.setAttribute('aria-label', `${result.scale} over weeks: the population's band, the band with the scores, and the scores. The numbers follow as a table.`);
+  }
+
+  const note = h('p', { class: 'readout muted', 'aria-hidden': 'true' }, ' ');
+  function tell(index) {
+    const t = index === null || index === undefined ? null : times[index];
+    const row = t === null ? null : bands.find((one) => Math.abs(one.time_h / WEEK_H - t) < 1e-9);
+    note.textContent = row ? `week ${number(t)}: mean ${number(row.mean, 2)}, middle 90 % ${number(row.lo90, 2)} to ${number(row.hi90, 2)}` : ' ';
+  }
+
+  build();
+  box.append(note);
+  let width = box.clientWidth;
+  const sized = new ResizeObserver(() => {
+    if (Math.abs(box.clientWidth - width) < 2) return;
+    width = box.clientWidth;
+    plot.setSize({ width: Math.max(240, width), height: width < 500 ? 300 : 380 });
+  });
+  sized.observe(box);
+  addEventListener('themechange', build);
+  const media = matchMedia('(prefers-color-scheme: dark)');
+  media.addEventListener('change', build);
+  return {
+    destroy() {
+      sized.disconnect();
+      removeEventListener('themechange', build);
+      media.removeEventListener('change', build);
+      plot.destroy();
+      note.remove();
+    },
+  };
+}
+
+/** Where each score was expected (grey: from the population, blue: from those before it), the scores, and where now is. */
+function scores(u, fitted, tone, now) {
+  const { ctx } = u;
+  const ratio = devicePixelRatio;
+  const x = (hours) => u.valToPos(hours / WEEK_H, 'x', true);
+  const y = (value) => u.valToPos(value, 'y', true);
+  ctx.save();
+  ctx.strokeStyle = tone.muted;
+  ctx.lineWidth = ratio;
+  ctx.setLineDash([4 * ratio, 4 * ratio]);
+  stroke(ctx, x(now), u.bbox.top, u.bbox.top + u.bbox.height);
+  ctx.setLineDash([]);
+  for (const one of fitted) {
+    const at = x(one.time_h);
+    whisker(ctx, at, y(one.prior_lo90), y(one.prior_hi90), 6 * ratio, faded(tone.muted, 0.35));
+    whisker(ctx, at, y(one.lo90), y(one.hi90), 2.5 * ratio, tone.blue);
+    ctx.beginPath();
+    ctx.arc(at, y(one.score), 5 * ratio, 0, 2 * Math.PI);
+    ctx.fillStyle = tone.ink;
+    ctx.strokeStyle = tone.page;
+    ctx.lineWidth = 2 * ratio;
+    ctx.fill();
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+function whisker(ctx, x, low, high, width, stroked) {
+  ctx.strokeStyle = stroked;
+  ctx.lineWidth = width;
+  stroke(ctx, x, low, high);
+}
+
+function stroke(ctx, x, from, to) {
+  ctx.beginPath();
+  ctx.moveTo(x, from);
+  ctx.lineTo(x, to);
+  ctx.stroke();
+}
