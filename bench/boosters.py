@@ -102,7 +102,8 @@ def page(table: pd.DataFrame, count: int, command: str) -> str:
         text = "" if gain != gain else f"{gain:.1f} ({row['lo90']:.1f} to {row['hi90']:.1f})"
         cells = [row["world"], row["rule"], *(f"{row[key]:.1f}" for key in ("days_in_remission", "doses", "days_ill"))]
         lines.append("| " + " | ".join([*cells, text]) + " |")
-    return f"<!-- written by `{command}` -->\n\n{fill(words, 120)}\n\n" + "\n".join(lines) + "\n"
+    title = f"<!-- written by `{command}` -->\n\n# Do triggered boosters save doses?"
+    return f"{title}\n\n{fill(words, 120)}\n\n" + "\n".join(lines) + "\n"
 
 
 def main() -> None:

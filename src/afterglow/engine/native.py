@@ -38,11 +38,11 @@ def _machine() -> llvm.TargetMachine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()
-    name, features = _processor()
+    name, features = processor()
     return target.create_target_machine(cpu=name, features=features, opt=3, jit=True)
 
 
-def _processor() -> tuple[str, str]:
+def processor() -> tuple[str, str]:
     """Name and features to compile for: this machine's, or those of $AFTERGLOW_CPU (for instance x86-64-v3)."""
     chosen = os.environ.get("AFTERGLOW_CPU")
     if chosen:
@@ -119,7 +119,7 @@ def load(code: Code, functions: Sequence[str] = MODEL) -> dict[str, int]:
 
 def _load(code: Code, functions: Sequence[str]) -> dict[str, int]:
     machine = _machine()
-    identity = "\n".join((code.key, *_processor(), str(llvm.llvm_version_info)))
+    identity = "\n".join((code.key, *processor(), str(llvm.llvm_version_info)))
     path = cache_folder() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.o"
     body = _stored(path)
     if body is None:

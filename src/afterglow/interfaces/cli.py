@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from afterglow.interfaces.claims_command import claims
+from afterglow.interfaces.doctor import doctor
 from afterglow.interfaces.forecast_command import forecast
 from afterglow.interfaces.options import (
     Device,
@@ -45,7 +46,6 @@ app = typer.Typer(
         "A research and planning model, not a medical device."
     ),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -257,6 +257,7 @@ app.command()(claims)
 app.command()(forecast)
 app.command()(plan)
 app.command()(serve)
+app.command()(doctor)
 
 
 def main() -> None:
