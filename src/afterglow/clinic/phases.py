@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from afterglow.clinic.control import matched_control
 from afterglow.clinic.course import Course, load_course, parse_course
@@ -12,9 +12,11 @@ from afterglow.clinic.dosing import Background, Dose, amount_faults
 from afterglow.clinic.drugs import DRUGS
 from afterglow.clinic.files import Loc
 from afterglow.clinic.quantity import Amount
-from afterglow.clinic.trial import Trial
-from afterglow.clinic.trial_parts import TrialArm
 from afterglow.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from afterglow.clinic.trial import Trial
+    from afterglow.clinic.trial_parts import TrialArm
 
 LATEST_DAY = 1e9  # of something that goes on to the end
 

@@ -41,12 +41,15 @@ def serve(
 ) -> None:
     """Open the page: change a course of treatment and watch the chain from dose to mood answer.
 
-    Runs until Ctrl-C. Listens on this machine only, stores nothing, and asks nothing of other machines. With --export it
-    writes a static copy instead and ends.
+    Runs until Ctrl-C. Listens on this machine only, stores nothing, and asks nothing of other machines.
+    With --export it writes a static copy instead, and ends.
     """
     from afterglow.errors import Fault, InputError
 
-    if faults := _option_faults(host, token, force and export is None):
+    faults = _option_faults(host, token)
+    if force and export is None:
+        faults.append(Fault("--force", "there is nothing to replace", "add --export DIR, or leave --force out"))
+    if faults:
         raise InputError(faults)
     if export is not None:
         _export(export, force)
@@ -95,12 +98,10 @@ def _missing(error: ImportError) -> Fault:
     return Fault("serve", f"needs {error.name}, which is not installed", 'pip install "afterglow[web]"')
 
 
-def _option_faults(host: str, token: str | None, force_alone: bool) -> list[Fault]:
+def _option_faults(host: str, token: str | None) -> list[Fault]:
     from afterglow.errors import Fault
 
     faults = []
-    if force_alone:
-        faults.append(Fault("--force", "there is nothing to replace", "add --export DIR, or leave --force out"))
     if token is not None and len(token) < 8:
         faults.append(Fault("--token", "a token of fewer than 8 characters", "at least 8, not a word that one guesses"))
     if token is not None and not (token.isascii() and token.isprintable() and " " not in token):

@@ -66,7 +66,7 @@ def _surface(about: Data, doses: Sequence[float], counts: Sequence[int]) -> Iter
     for dose in doses:
         for count in counts:
             course = _infusions(first["course"], dose, count)
-            beside = [None, DRUG, *(PLACEBOS if count == 1 else ())]
+            beside = [None, DRUG, *(PLACEBOS[:1] if count == 1 else ())]
             if course == first["course"]:
                 beside += BESIDE_DEFAULT
             for versus in beside:
