@@ -1,7 +1,7 @@
 # Uses the environment of the README; another one: make check BIN=path/to/bin
 BIN ?= .venv/bin
 
-.PHONY: check test bench fit validation recovery rivals contrary trials forecasts
+.PHONY: check test docs bench fit validation recovery rivals contrary trials forecasts
 
 check:  ## style, types, import contracts, quick tests
 	$(BIN)/ruff check
@@ -12,6 +12,9 @@ check:  ## style, types, import contracts, quick tests
 
 test:  ## all tests
 	$(BIN)/python -m pytest -n 2
+
+docs:  ## this documentation as a site in build/docs; warnings are errors
+	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
 
 bench:  ## time per patient against SciPy and libRoadRunner, quick
 	$(BIN)/python bench/run.py --quick

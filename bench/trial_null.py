@@ -231,7 +231,8 @@ def page(found: pd.DataFrame, table: pd.DataFrame, command: str) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     records: list[Any] = found.to_dict("records")
-    lines = [f"<!-- written by `{command}` -->", "", fill(before, 120), "", *head, *map(line, records), ""]
+    title = f"<!-- written by `{command}` -->\n\n# Type-I error\n"
+    lines = [title, fill(before, 120), "", *head, *map(line, records), ""]
     return "\n".join([*lines, fill(after, 120), ""])
 
 

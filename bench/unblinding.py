@@ -177,7 +177,8 @@ def page(table: pd.DataFrame, found: list[Row], command: str) -> str:
         "|---|---|---|---|---|---|",
     ]
     lines = [line(row) for row in found if row["quantity"] in TITLES]
-    parts = [f"<!-- written by `{command}` -->", "", fill(before, 120), "", *head, *lines, "", fill(after, 120), ""]
+    title = f"<!-- written by `{command}` -->\n\n# Unblinding: three controls\n"
+    parts = [title, fill(before, 120), "", *head, *lines, "", fill(after, 120), ""]
     return "\n".join(parts)
 
 

@@ -135,7 +135,8 @@ def main() -> None:
         f"90 % of replicates: {'; '.join(far) or 'none'}."
     )
     head = "| design | quantity | median | middle 90 % of replicates | published | replicates below it |"
-    page = [f"<!-- written by `{command}` -->", "", fill(text, 120), "", head, "|---|---|---|---|---|---|", *lines, ""]
+    title = f"<!-- written by `{command}` -->\n\n# Withdrawal of treatment: SUSTAIN-1\n"
+    page = [title, fill(text, 120), "", head, "|---|---|---|---|---|---|", *lines, ""]
     asked.out.mkdir(parents=True, exist_ok=True)
     with (asked.out / "withdrawal.csv").open("w") as file:
         file.write(f"# {command}\n")

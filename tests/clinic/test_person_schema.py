@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-from afterglow.clinic.json_schema import person_schema, write_person_schema
+from afterglow.clinic.json_schema import person_schema, write_schema
 from afterglow.clinic.person import Person
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_shipped_schema_is_up_to_date(tmp_path):
-    path = write_person_schema(tmp_path / "new")
+    path = write_schema("person", tmp_path / "new")
     assert path.name == "person.schema.json"
     assert path.read_text(encoding="utf-8") == (ROOT / "docs" / "schema" / path.name).read_text(encoding="utf-8")
 

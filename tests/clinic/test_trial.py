@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from afterglow.clinic import trial_parts as parts
 from afterglow.clinic.files import Strict, parse
-from afterglow.clinic.json_schema import trial_schema, write_trial_schema
+from afterglow.clinic.json_schema import trial_schema, write_schema
 from afterglow.clinic.phases import arm_courses
 from afterglow.clinic.scenarios import scenarios
 from afterglow.clinic.trial import Trial
@@ -318,7 +318,7 @@ def test_an_editor_refuses_what_afterglow_refuses(old: str, new: str):
 
 
 def test_the_json_schema_is_written(tmp_path):
-    path = write_trial_schema(tmp_path / "new")
+    path = write_schema("trial_design", tmp_path / "new")
     assert path.name == "trial_design.schema.json"
     assert json.loads(path.read_text(encoding="utf-8")) == trial_schema()
 

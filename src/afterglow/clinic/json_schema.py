@@ -1,6 +1,6 @@
-"""JSON Schemas of the trial file and the person file, for editors.
+"""JSON Schemas of the files that users write, for editors and for the reference of file formats.
 
-`python -m afterglow.clinic.json_schema FOLDER` writes both.
+`python -m afterglow.clinic.json_schema FOLDER` writes all of them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from afterglow.clinic.claim import Claim, ClaimFile
+from afterglow.clinic.course import Course
 from afterglow.clinic.history_csv import TABLES
 from afterglow.clinic.person import Person
+from afterglow.clinic.population import Population
 from afterglow.clinic.trial import Trial
 
 _BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
@@ -35,6 +40,30 @@ def person_schema() -> dict[str, Any]:
     return _bounded(schema)
 
 
+def course_schema() -> dict[str, Any]:
+    """The schema of a course file."""
+    return _bounded(Course.model_json_schema())
+
+
+def population_schema() -> dict[str, Any]:
+    """The schema of a population file."""
+    return _bounded(Population.model_json_schema())
+
+
+def claims_schema() -> dict[str, Any]:
+    """The schema of a claims file: one claim, or several in a list under `claims`."""
+    return _bounded(TypeAdapter(Claim | ClaimFile).json_schema())
+
+
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "course": course_schema,
+    "person": person_schema,
+    "population": population_schema,
+    "trial_design": trial_schema,
+    "claims": claims_schema,
+}
+
+
 def _with_other(field: dict[str, Any], other: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
     about = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
     return {**about, "anyOf": [field, other(field)]}
@@ -51,23 +80,15 @@ def _bounded(schema: Any) -> Any:
     return kept | {_BOUNDS[key]: schema[key] for key in _BOUNDS if numbers and key in schema}
 
 
-def write_trial_schema(folder: str | Path) -> Path:
-    """Write `trial_design.schema.json` into `folder`, and return its path."""
-    return _written(trial_schema(), Path(folder) / "trial_design.schema.json")
-
-
-def write_person_schema(folder: str | Path) -> Path:
-    """Write `person.schema.json` into `folder`, and return its path."""
-    return _written(person_schema(), Path(folder) / "person.schema.json")
-
-
-def _written(schema: dict[str, Any], path: Path) -> Path:
+def write_schema(name: str, folder: str | Path) -> Path:
+    """Write the schema of this name (see `SCHEMAS`) as `NAME.schema.json` into `folder`, and return its path."""
+    path = Path(folder) / f"{name}.schema.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(SCHEMAS[name](), indent=2) + "\n", encoding="utf-8")
     return path
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m afterglow.clinic.json_schema FOLDER")
-    print(write_trial_schema(sys.argv[1]), write_person_schema(sys.argv[1]), sep="\n")
+    print(*(write_schema(name, sys.argv[1]) for name in SCHEMAS), sep="\n")

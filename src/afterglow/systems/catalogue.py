@@ -49,7 +49,7 @@ def rows(model: Model | None = None) -> list[SystemRow]:
     out = []
     for kind, parts in groups.items():
         module = sys.modules[kind.__module__]
-        grades = [_grade(p.source) for part in parts for p in part.params.values()]
+        grades = [grade(p.source) for part in parts for p in part.params.values()]
         title = (inspect.getdoc(module) or kind.__name__).splitlines()[0]
         counts = (len(parts) * len(kind.states), len(grades), grades.count("assumed"), grades.count("fitted"))
         out.append(SystemRow(", ".join(p.name for p in parts), title, *counts, Path(inspect.getfile(kind)).name))
@@ -79,7 +79,7 @@ def parameters(name: str | None = None, model: Model | None = None) -> pd.DataFr
         for key, p in part.params.items():
             row = {"system": part.name, "name": key, "value": known[f"{part.name}.{key}"], "unit": str(p.unit)}
             row |= {"meaning": p.meaning, "spread": spread(p), "source": p.source}
-            row |= {"grade": _grade(p.source), "citation": _citation(records.get(p.source))}
+            row |= {"grade": grade(p.source), "citation": _citation(records.get(p.source))}
             table.append(row)
     columns = ["system", "name", "value", "unit", "meaning", "spread", "source", "grade", "citation"]
     return pd.DataFrame(table, columns=pd.Index(columns))
@@ -99,7 +99,7 @@ def wires(name: str | None = None, model: Model | None = None) -> pd.DataFrame:
     return pd.DataFrame(table, columns=pd.Index(["source", "target", "factor", "feedback"]))
 
 
-def _grade(source: str) -> str:
+def grade(source: str) -> str:
     """page, derived, assumed, fitted; "missing" where a source points to no record, which a test refuses."""
     record = data.parameter_records().get(source)
     return record.grade if record else source if source in ("assumed", "fitted") else "missing"

@@ -1,0 +1,1 @@
+"""What `make_pages.py` writes: one module a kind of page."""
