@@ -111,6 +111,24 @@ def test_the_drug_is_there_after_a_dose_and_gone_at_the_end(answer):
     assert answer.present[0] == answer.present[-1] == 0
 
 
+def test_drugs_taken_daily_are_told_from_those_of_sessions():
+    """A tint over the whole picture would say nothing."""
+    daily = {"drug": "escitalopram", "dose": "10 mg"}
+    both = ask({**infusions(), "background": [daily]})
+    assert (both.present == ask(infusions()).present).all()
+    assert both.daily.mean() > 0.9
+    alone = ask({"course": "pills", "background": [daily]})
+    assert not alone.present.any()
+    assert alone.daily.mean() > 0.9
+
+
+def test_warnings_name_the_title():
+    high = {**infusions("1.5 mg/kg"), "title": "My course"}
+    found = ask(high).warnings
+    assert found
+    assert all(one.startswith("My course: ") for one in found)
+
+
 def test_doses_are_those_of_the_file(answer):
     assert [one.time_h for one in answer.doses] == [0, 48, 96]
     weight = Crowd(Who(), 1, None).block(range(PEOPLE)).people["WT"]

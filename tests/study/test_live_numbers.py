@@ -17,9 +17,9 @@ from afterglow.study.live_scenario import Who
 OFTEN = {"drug": "ketamine", "route": "oral", "dose": "30 mg", "every": "36 h"}
 
 
-def ask(course="iv-induction", weeks=6, people=200, **more):
+def ask(course="iv-induction", weeks=6, people=200, coarse=False, **more):
     data = next(one for one in presets() if one["course"] == course)
-    return run(scenario_from_data({"course": data, "weeks": weeks, **more}), people)
+    return run(scenario_from_data({"course": data, "weeks": weeks, **more}), people, coarse)
 
 
 def by_key(answer):
@@ -58,6 +58,18 @@ def test_the_clock_is_smooth_and_short(course, weeks, most):
     assert len(times) <= most
     assert set(np.round(FIRST_H, 9)) <= set(times)
     assert {168.0 * k for k in range(int(weeks) + 1)} <= set(times)
+
+
+def test_every_later_dose_is_as_near_as_the_first():
+    course = load_course("iv-boosters")
+    times = clock([course], 26)
+    later = [one.time_h for one in course.decisions(26) if one.action == "give" and one.time_h < 25 * 168]
+    starts = [start for start, _ in course.sessions(26)] + later
+    assert len(starts) > 25
+    for start in starts:
+        inside = times[(times >= start - 1e-6) & (times <= start + 24.0 + 1e-6)] - start
+        assert np.diff(inside[inside <= 2.0]).max() <= 1.0
+        assert len(inside) >= 6
 
 
 def test_the_clock_starts_with_the_first_dose():
@@ -101,19 +113,39 @@ def test_without_half_relapsing_there_is_no_median():
     assert "fewer than half" in found.help
 
 
-def test_the_median_wait_is_that_of_another_library():
-    import lifelines
-    from lifelines.utils import median_survival_times
+def waits(scale, end, people=80, seed=2):
+    wait = np.round(streams.generator(seed, "test").exponential(scale, people)) + 1
+    return np.minimum(wait, end), wait <= end
 
-    chance = streams.generator(2, "test")
-    for scale, end in ((30.0, 60.0), (90.0, 60.0), (300.0, 60.0)):
-        wait = np.round(chance.exponential(scale, 80)) + 1
-        event, wait = wait <= end, np.minimum(wait, end)
-        other = lifelines.KaplanMeierFitter(alpha=0.10).fit(wait, event)
-        ends = median_survival_times(other.confidence_interval_).to_numpy()[0]
-        expected = (other.median_survival_time_, *sorted(ends))
-        found = [np.inf if one is None else one for one in median_wait(wait, event)]
-        assert found == pytest.approx(expected)
+
+@pytest.mark.parametrize(("scale", "end"), [(30.0, 60.0), (90.0, 60.0), (300.0, 60.0)])
+def test_the_median_wait_is_that_of_another_library(scale, end):
+    from statsmodels.duration.survfunc import SurvfuncRight
+
+    wait, event = waits(scale, end)
+    other = SurvfuncRight(wait, event)
+    expected = (other.quantile(0.5), *other.quantile_ci(0.5, alpha=0.10, method="linear"))
+    found = [np.inf if one is None else one for one in median_wait(wait, event)]
+    assert found == pytest.approx([np.inf if np.isnan(one) else one for one in expected])
+
+
+def test_draws_that_agree_add_nothing_but_the_quantile_of_t_and_others_widen():
+    wait, event = waits(30.0, 60.0)
+    middle, low, high = median_wait(wait, event, [(wait, event)] * 1000)
+    assert (middle, low, high) == median_wait(wait, event)
+    fast, slow = waits(15.0, 60.0), waits(60.0, 60.0)
+    same, lower, higher = median_wait(wait, event, [fast, slow] * 8)
+    assert same == middle
+    assert 0 < lower < low
+    assert high < (higher or np.inf)
+
+
+def test_a_relapse_is_known_to_the_week():
+    """Ratings are weekly: the interval reaches back to the rating before, however many people there are."""
+    for coarse in (False, True):
+        found = by_key(ask(weeks=12, people=200, coarse=coarse))["relapse"]
+        assert 0 <= found.lo90 <= found.value - 6
+        assert found.hi90 >= found.value
 
 
 def test_a_median_of_nobody_who_relapses_is_not_reached():

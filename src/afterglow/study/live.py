@@ -24,7 +24,7 @@ from afterglow.study.live_bands import Band, band, plain
 from afterglow.study.live_clock import COARSE, FULL, WEEK_H, clock
 from afterglow.study.live_facts import facts
 from afterglow.study.live_numbers import RISKS, Estimate, Given, Risk, estimates, given, risks
-from afterglow.study.live_panels import CHAIN, chain, panels_of, present
+from afterglow.study.live_panels import CHAIN, chain, drugs_of, panels_of, present
 from afterglow.study.live_people import Crowd, Lived, Order, Values, lived
 from afterglow.study.live_scenario import MOST_PEOPLE, Scenario, Who, scenario_from_data
 from afterglow.study.live_why import why
@@ -55,7 +55,8 @@ class Answer:
         panels: bands of each quantity of `study.quantities`, true values.
         rated: MADRS as it would be written down, with rater noise and fluctuation.
         chain: how far each link is from untreated, as a share of its own largest, [times].
-        present: 1 while a drug is in the body, above 1 % of its own peak.
+        present: 1 while a drug of the sessions is in the body, above 1 % of its own peak.
+        daily: the same of drugs taken daily.
         doses: of the sessions.
         versus: the course laid beside.
         numbers: outcomes with their intervals.
@@ -72,6 +73,7 @@ class Answer:
     rated: Band
     chain: Mapping[str, FloatArray]
     present: NDArray[np.int64]
+    daily: NDArray[np.int64]
     doses: Sequence[Given]
     versus: Versus | None
     numbers: Sequence[Estimate]
@@ -108,13 +110,15 @@ def run(scenario: Scenario, people: int = MOST_PEOPLE, coarse: bool = False) -> 
     shown = asked.panels
     line = asked.one(scenario.course) if scenario.who.kind == "person" else None
     panels = {name: band(_of(main.values[name], fine), None if line is None else line[name]) for name in shown}
+    in_sessions, of_days = drugs_of(scenario.course)
     return Answer(
         people=int(fine.sum()),
         time_h=main.time_h,
         panels=panels,
         rated=band(_of(main.rated, fine), None if line is None else line["rated"]),
         chain=chain(panels),
-        present=present(panels),
+        present=present(panels, in_sessions),
+        daily=present(panels, of_days),
         doses=given(main),
         versus=None if other is None or scenario.versus is None else _versus(scenario.versus, main, other, fine, shown),
         numbers=estimates(asked.order(scenario.course), main, asked.first_h, coarse),
@@ -175,18 +179,17 @@ def _versus(course: Course, main: Lived, other: Lived, fine: NDArray[np.bool_], 
 
 
 def _warnings(scenario: Scenario, main: Lived, other: Lived | None) -> list[str]:
-    found = list(scenario.course.warnings())
     runs = [(scenario.course, main)]
     if scenario.versus is not None and other is not None:
-        found += scenario.versus.warnings()
         runs.append((scenario.versus, other))
+    found: list[str] = []
     for course, one in runs:
+        title = course.title or course.name
+        found += [f"{title}: {text.removeprefix(f'{course.name}: ')}" for text in course.warnings()]
         failed = int((~one.fine).sum())
         if failed:
-            found.append(f"{course.name}: {failed} of {len(one.fine)} people could not be simulated and are left out")
+            found.append(f"{title}: {failed} of {len(one.fine)} people could not be simulated and are left out")
         late = [day for line in course.doses for day in line.days or () if (day - 1) * 24 >= scenario.weeks * WEEK_H]
         if late:
-            found.append(
-                f"{course.name}: {len(late)} of its days lie after week {scenario.weeks:g}, the last one shown"
-            )
+            found.append(f"{title}: {len(late)} of its days lie after week {scenario.weeks:g}, the last one shown")
     return list(dict.fromkeys(found))

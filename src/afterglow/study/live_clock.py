@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from afterglow.clinic.course import Course
 
 DAY_H, WEEK_H = 24.0, 168.0
-COARSE, FULL = 80, 250  # most times
+COARSE, FULL = 80, 400  # most times
 # After the first dose, h: close enough for a smooth line on a clock from minutes to months.
 FIRST_H = (
     5 / 60,
@@ -31,8 +31,9 @@ FIRST_H = (
     16.0,
     24.0,
 )
-# After every session, the most telling first, h; the end of its infusion stands before them.
-SESSION_H = (0.0, 2.0, 6.0, 12.0, 20 / 60, 1.5, 10 / 60, 1.0)
+# After the start of every session, the most telling first, h; the end of its infusion stands before them. A line
+# through these is near the fall of plasma, of effects felt and of the score of the next day.
+SESSION_H = (0.0, 2.0, 1.0, 6.0, 20 / 60, 24.0, 12.0, 1.5, 3.0, 10 / 60)
 PEAK_H = 40 / 60  # of what is not infused, about
 STEPS_D = (3.5, 2, 1, 0.5)  # between looks without a session
 
@@ -47,12 +48,10 @@ def clock(courses: Sequence[Course], weeks: float, most: int = FULL) -> NDArray[
     sessions = dict(sorted(one for course in courses for one in _sessions(course, weeks)))
     first = min(sessions, default=0.0)
     found = _round([0.0, end, *(k * WEEK_H for k in range(int(weeks) + 1)), first, *(first + h for h in FIRST_H)], end)
-    tiers = [[start + (over or PEAK_H) for start, over in sessions.items()]]
-    tiers += [[k * step * DAY_H for k in range(int(weeks * 7 / step) + 1)] for step in STEPS_D[:2]]
-    tiers += [[start + after for start in sessions] for after in SESSION_H[:2]]
-    tiers += [[k * STEPS_D[2] * DAY_H for k in range(int(weeks * 7) + 1)]]
-    tiers += [[start + after for start in sessions] for after in SESSION_H[2:]]
-    tiers += [[k * STEPS_D[3] * DAY_H for k in range(int(weeks * 14) + 1)]]
+    ends = [start + (over or PEAK_H) for start, over in sessions.items()]
+    after = [[start + hours for start in sessions] for hours in SESSION_H]
+    steps = [[k * step * DAY_H for k in range(int(weeks * 7 / step) + 1)] for step in STEPS_D]
+    tiers = [ends, steps[0], *after[:2], steps[1], *after[2:6], steps[2], *after[6:], steps[3]]
     for tier in tiers:
         more = found | _round(tier, end)
         found = more if len(more) <= most else found

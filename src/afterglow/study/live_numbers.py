@@ -80,7 +80,8 @@ def estimates(order: Order, run: Lived, first_h: float, coarse: bool) -> list[Es
     week = min(WEEK_4, int(weeks))
     day_1, last = first_h + DAY_1_H, week * WEEK_H
     scores = run.rated[:, run.fine].T.astype(np.float64)
-    draws = None if coarse else _under_draws(_visits(order, (0.0, day_1, last)))
+    ratings = run.time_h[_rated(run.time_h, first_h)]
+    drawn = () if coarse else _under_draws(_visits(order, (day_1, last, *ratings)))
     after = "the first dose" if run.intakes else "the beginning"
     early = "" if day_1 <= weeks * WEEK_H else " by the end of the weeks shown"
     late = "" if week == WEEK_4 else f" (week 4 lies after the {weeks:g} weeks shown)"
@@ -88,15 +89,15 @@ def estimates(order: Order, run: Lived, first_h: float, coarse: bool) -> list[Es
     return [
         _share(
             "response", f"Response a day after {after}", _responded(scores[:, [0, _at(run, day_1)]]),
-            [] if draws is None else [_responded(one[:, [0, 1]]) for one in draws],
+            [_responded(one[:, [2, 0]]) for one in drawn],
             f"share whose score has fallen by half or more{early}. {covers}",
         ),
         _share(
             "remission", f"Remission at week {week}", _remitted(scores[:, _at(run, last)]),
-            [] if draws is None else [_remitted(one[:, 2]) for one in draws],
+            [_remitted(one[:, 1]) for one in drawn],
             f"share with a score of 10 or less{late}. {covers}",
         ),
-        _relapse(run, scores, first_h),
+        _relapse(ratings, scores[:, _rated(run.time_h, first_h)], [one[:, 2:] for one in drawn]),
     ]  # fmt: skip
 
 
@@ -143,39 +144,61 @@ def _under_draws(order: Order) -> list[FloatArray]:
     return np.split(rated[:, np.searchsorted(times, order.times)], DRAWS)
 
 
-def _relapse(run: Lived, scores: FloatArray, first_h: float) -> Estimate:
-    """Median time from a confirmed response to relapse, read at the ratings of a usual trial."""
+def _rated(time_h: FloatArray, first_h: float) -> BoolArray:
+    """Times at which a usual trial rates: the baseline, `RATED_H` after the first dose, every week."""
+    early = np.isin(time_h, [round(first_h + after, 9) for after in RATED_H])
+    return np.asarray(early | (time_h % WEEK_H == 0))
+
+
+def _relapse(times: FloatArray, scores: FloatArray, drawn: Sequence[FloatArray]) -> Estimate:
+    """Median time from a confirmed response to relapse, read at the ratings of a usual trial.
+
+    Args:
+        times: of the ratings, h; the first is the baseline.
+        scores: of everybody, [people, times].
+        drawn: of a few people under each of some draws of the calibration; none where they are left out.
+    """
     key, label = "relapse", "Median days from response to relapse"
-    rule = (
-        "back at half of the first score or more, and at 18 or more, at two ratings in a row; known to the week, as "
-        "ratings are weekly"
-    )
-    early = np.isin(run.time_h, [round(first_h + after, 9) for after in RATED_H])
-    rated = early | (run.time_h % WEEK_H == 0)
-    times, scores = run.time_h[rated], scores[:, rated]
-    response = outcome.response(scores, scores[:, 0])
-    confirmed = np.column_stack([response[:, :-1] & response[:, 1:], np.zeros(len(scores), dtype=bool)])
-    waits = outcome.time_to_first(confirmed, times)
-    since = np.where(times >= waits[:, None], scores, np.nan)
-    back = outcome.relapse(since, scores[:, 0], times, RELAPSE_RULE)
-    wait, event = back.time_h[back.at_risk], back.event[back.at_risk]
-    if not len(wait):
+    rule = "back at half of the first score or more, and at 18 or more, at two ratings in a row"
+    waits = _waits(times, scores)
+    count = len(waits[0])
+    if not count:
         return Estimate(key, label, "d", None, None, None, "nobody responds at two ratings in a row")
-    middle, low, high = median_wait(wait, event)
+    middle, low, high = median_wait(*waits, [_waits(times, one) for one in drawn])
+    # Ratings are weekly: a relapse that is seen at one of them came at any time since the one before.
+    low = low and max(low - WEEK_H, 0.0) / 24.0
     if middle is None:
-        words = f"fewer than half of the {len(wait)} people who respond relapse in the weeks shown ({rule})"
-        return Estimate(key, label, "d", None, low and low / 24.0, None, words)
-    words = f"{rule}. 90 % interval: chance among the {len(wait)} people who respond"
+        words = f"fewer than half of the {count} people who respond relapse in the weeks shown ({rule})"
+        return Estimate(key, label, "d", None, low, None, words)
+    words = (
+        f"{rule}. 90 % interval: chance among the {count} people who respond"
+        + (f", what the calibration leaves open ({len(drawn)} draws of it)" if drawn else "")
+        + ", and the week between two ratings, in which a relapse is not seen"
+    )
     if high is None:
         words += "; its upper end lies beyond the weeks shown"
-    return Estimate(key, label, "d", middle / 24.0, low and low / 24.0, high and high / 24.0, words)
+    return Estimate(key, label, "d", middle / 24.0, low, high and high / 24.0, words)
 
 
-def median_wait(wait: FloatArray, event: BoolArray) -> tuple[float | None, float | None, float | None]:
+def _waits(times: FloatArray, scores: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Hours from response to relapse or to the end of those who respond, and whether it was a relapse."""
+    scores = scores[np.isfinite(scores).all(axis=1)]
+    response = outcome.response(scores, scores[:, 0])
+    confirmed = np.column_stack([response[:, :-1] & response[:, 1:], np.zeros(len(scores), dtype=bool)])
+    first = outcome.time_to_first(confirmed, times)
+    since = np.where(times >= first[:, None], scores, np.nan)
+    back = outcome.relapse(since, scores[:, 0], times, RELAPSE_RULE)
+    return back.time_h[back.at_risk], back.event[back.at_risk]
+
+
+def median_wait(
+    wait: FloatArray, event: BoolArray, drawn: Sequence[tuple[FloatArray, BoolArray]] = ()
+) -> tuple[float | None, float | None, float | None]:
     """Kaplan-Meier median and its 90 % interval; None for what is not reached.
 
-    The interval holds the times at which the share still free, on the scale log(-log), is not told from a half
-    (Greenwood's variance).
+    The interval holds the times at which the share still free is not told from a half (Greenwood's variance). With
+    waits under draws of the calibration, the variance of the share over the draws is added to it, and the quantile of
+    the normal becomes that of t.
 
     Source: Brookmeyer R, Crowley J (1982) Biometrics 38:29-41.
     """
@@ -185,16 +208,32 @@ def median_wait(wait: FloatArray, event: BoolArray) -> tuple[float | None, float
     at_risk = len(wait) - np.searchsorted(np.sort(wait), times, side="left")
     events = np.round(at_risk * (1.0 - free / np.concatenate([[1.0], free[:-1]])))
     with np.errstate(divide="ignore", invalid="ignore"):
-        greenwood = np.cumsum(events / (at_risk * (at_risk - events)))
-        away = 1.645 * np.sqrt(greenwood) / np.abs(np.log(free))
-        low, high = free ** np.exp(away), free ** np.exp(-away)
-    ends = np.where(free > 0, [low, high], 0.0)
+        greenwood = free**2 * np.cumsum(events / (at_risk * (at_risk - events)))
+    variance = np.where(free > 0, greenwood, 0.0)
+    shares = [_free(*one, times) for one in drawn if len(one[0])]
+    known = len(shares) > 1
+    if known:
+        variance = variance + np.var(shares, axis=0, ddof=1)
+    away = _quantile(len(shares) if known else 0) * np.sqrt(variance)
 
     def reached(share: FloatArray) -> float | None:
         found = times[share <= 0.5 + 1e-12]
         return float(found[0]) if len(found) else None
 
-    return reached(free), reached(ends[0]), reached(ends[1])
+    return reached(free), reached(free - away), reached(free + away)
+
+
+def _free(wait: FloatArray, event: BoolArray, at: FloatArray) -> FloatArray:
+    """Kaplan-Meier share still free at some times."""
+    times, free = outcome.kaplan_meier(wait, event)
+    return np.concatenate([[1.0], free])[np.searchsorted(times, at, side="right")]
+
+
+def _quantile(draws: int) -> float:
+    """The 95 % quantile: of t with so many draws, of the normal without."""
+    from scipy.special import ndtri, stdtrit
+
+    return float(stdtrit(draws - 1, 0.95) if draws else ndtri(0.95))
 
 
 # ------------------------------------------------------------------------------------------------ sessions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +76,15 @@ def _away(one: Band) -> FloatArray:
     return away / largest if largest > MOVED * max(abs(float(one.mean[0])), 1.0) else np.zeros_like(away)
 
 
-def present(panels: Mapping[str, Band]) -> NDArray[np.int64]:
-    """1 while any drug is in the body."""
-    drugs = [panels[name].mean for name in DRUG_PANELS if name in panels]
-    return np.any([(one > PRESENT * one.max()) & (one > 0) for one in drugs], axis=0).astype(np.int64)
+def drugs_of(course: Course) -> tuple[frozenset[str], frozenset[str]]:
+    """Panels of the drugs of sessions, and of drugs taken daily; what is both counts as daily."""
+    daily = frozenset(DRUGS[line.drug].kind for line in course.background)
+    return frozenset(DRUGS[line.drug].kind for line in course.doses) - daily, daily
+
+
+def present(panels: Mapping[str, Band], drugs: Collection[str]) -> NDArray[np.int64]:
+    """1 while any of these drugs, named by their panels, is in the body."""
+    means = [panels[name].mean for name in DRUG_PANELS if name in panels and name in drugs]
+    found = [(one > PRESENT * one.max()) & (one > 0) for one in means]
+    times = len(next(iter(panels.values())).mean)
+    return np.any(found, axis=0).astype(np.int64) if found else np.zeros(times, dtype=np.int64)

@@ -27,10 +27,11 @@ NORMAL_90 = 1.645
 
 @dataclass(frozen=True, eq=False)
 class Interval:
-    """A 90 % range at each time, MADRS points, each [times]."""
+    """A 90 % range at each time, MADRS points, each [times]; `width_mean` is its mean over the weeks, points."""
 
     lo90: FloatArray
     hi90: FloatArray
+    width_mean: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,8 @@ def why(scenario: Scenario, people: int = MOST_PEOPLE) -> Why:
     parts = [
         Part(key, title, words, low, high, _mean_width(times, low, high)) for key, title, (low, high), words in found
     ]
-    return Why(times, Interval(*_range(written)), parts)
+    low, high = _range(written)
+    return Why(times, Interval(low, high, _mean_width(times, low, high)), parts)
 
 
 def _range(values: FloatArray) -> tuple[FloatArray, FloatArray]:

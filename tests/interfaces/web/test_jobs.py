@@ -45,7 +45,7 @@ def _events(client, name):
 def _busy():
     """Processes of this one that compute at low priority."""
     mine = psutil.Process().children(recursive=True)
-    return [one.pid for one in mine if one.is_running() and one.nice() >= app.NICE]
+    return [one.pid for one in mine if one.is_running() and one.nice() >= app.LONG_NICE]
 
 
 def _until(holds, seconds=20.0):
@@ -77,6 +77,8 @@ def test_a_forecast_gives_plans_and_the_population(client):
     assert name == "done", data
     assert {"forecast", "fitted", "population", "warnings"} <= set(data["result"])
     assert len(data["result"]["population"]["mean"]) == 4
+    rule = data["result"]["screening"][0]
+    assert {"dose", "rule", "severity", "reason", "source", "what_would_change_it"} <= set(rule)
 
 
 @pytest.mark.slow
@@ -86,6 +88,9 @@ def test_a_plan_for_a_population_gives_tables(client):
     assert {"plan", "doses"} <= set(data["result"]["rules"][0])
     assert data["result"]["little"]
     assert data["result"]["excluded"] == []
+    assert data["result"]["waiting"]
+    assert data["result"]["waiting_in_words"]
+    assert isinstance(data["result"]["warnings"], list)
 
 
 def test_bad_input_is_refused_before_anything_begins(client):

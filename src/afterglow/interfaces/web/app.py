@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import mimetypes
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,13 +16,12 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import FileResponse, Response, StreamingResponse
-from starlette.staticfiles import StaticFiles
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp
 
 from afterglow.errors import Fault
 from afterglow.interfaces.web import models
+from afterglow.interfaces.web.files import Files, accepts_gzip
 from afterglow.interfaces.web.guard import Door, Guard, Rates, Refused, client, read_json, too_many
 from afterglow.interfaces.web.jobs import Jobs, stopped
 from afterglow.interfaces.web.pool import Answer, Busy, Pool, Stopped
@@ -32,9 +30,11 @@ STATIC = Path(__file__).parent / "static"
 JSON = "application/json"
 QUICK_S, LONG_S = 20.0, 120.0  # longest time for an answer, and for a job
 QUICK_WAIT, LONG_WAIT = 8, 8  # how many may wait
-NICE = 10
+QUICK_NICE, LONG_NICE = 5, 10  # this process, which answers at once, goes before those that compute
 KEPT_BYTES = 32 * 1024 * 1024  # of answers
-CLAIMS_WAIT_S = 20.0  # before the claims are called not ready: the first time, the model is asked
+CLAIMS_S = 600.0  # longest time for all claims: the first time, the model is asked
+CLAIMS_WAIT_S = 2.0  # before it is told how far they are
+FEW = 104  # people of the first, quick curves; as in js/runner.js
 # Requests of one client at once, and a second: dragging asks for about ten curves a second.
 RATES = {"all": (600.0, 100.0), "run": (60.0, 20.0), "other": (60.0, 10.0), "job": (20.0, 0.5)}
 
@@ -69,21 +69,26 @@ class Kept:
         if key in self._answers:
             return
         self._answers[key] = answer
-        self.size += len(answer.body)
+        self.size += _size(answer)
         while self.size > self.most:
-            self.size -= len(self._answers.popitem(last=False)[1].body)
+            self.size -= _size(self._answers.popitem(last=False)[1])
+
+
+def _size(answer: Answer) -> int:
+    return len(answer.body) + len(answer.packed or b"")
 
 
 class Server:
     """What the routes share: the pools, the jobs, the answers."""
 
     def __init__(self, settings: Settings) -> None:
-        self.quick = Pool(settings.workers, settings.quick_s, QUICK_WAIT)
-        self.long = Pool(1, settings.long_s, LONG_WAIT, nice=NICE, stops=True)
+        self.quick = Pool(settings.workers, settings.quick_s, QUICK_WAIT, nice=QUICK_NICE)
+        self.long = Pool(1, settings.long_s, LONG_WAIT, nice=LONG_NICE, stops=True)
         self.jobs = Jobs(self.long, LONG_WAIT)
         self.rates = Rates(settings.rates)
         self.kept = Kept()
         self._claims: asyncio.Task[Answer] | None = None
+        self._claims_share = 0.0
         self._first: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -106,8 +111,10 @@ class Server:
         with contextlib.suppress(Busy, Stopped):
             about = await self.compute("about", b"")
             if about.status == HTTPStatus.OK:
-                first = {"scenario": json.loads(about.body)["default"], "people": 1000, "coarse": False}
-                await self.compute("run", canonical(first))
+                scenario = json.loads(about.body)["default"]
+                for people, coarse in ((FEW, True), (1000, False)):
+                    asked = {"scenario": scenario, "people": people, "coarse": coarse}
+                    await self.compute("run", canonical(asked))
 
     async def compute(self, kind: str, body: bytes) -> Answer:
         """An answer of the quick pool, or one that is kept."""
@@ -120,33 +127,64 @@ class Server:
         return answer
 
     async def answer(self, request: Request, kind: str, body: bytes) -> Response:
-        """The response to a question; it is not begun for a client that has gone."""
+        """The response to a question."""
+        return sent(await self.found(request, kind, body), request)
+
+    async def found(self, request: Request, kind: str, body: bytes) -> Answer:
+        """The answer to a question; it is not begun for a client that has gone."""
         asked = asyncio.create_task(self.compute(kind, body))
         gone = asyncio.create_task(_gone(request))
         await asyncio.wait({asked, gone}, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         if not asked.done():
             asked.cancel()
-            return Response(status_code=499)  # nobody reads it
+            raise Refused(499, Fault("request", "the client went away"))  # nobody reads it
         try:
-            found = asked.result()
+            return asked.result()
         except Busy:
             raise too_many("too much is waiting", 1.0) from None
         except Stopped as error:
             raise Refused(503, stopped(error, self.quick), Retry_After="1") from None
-        return Response(found.body, found.status, media_type=JSON)
 
     async def claims(self) -> Answer | None:
         """The claims, or None while they are being answered."""
         if self._claims is None or (self._claims.done() and _failed(self._claims)):
-            self._claims = asyncio.create_task(self.long.ask("claims", b""))
+            self._claims = asyncio.create_task(self._ask_claims())
         await asyncio.wait({self._claims}, timeout=CLAIMS_WAIT_S)
         return self._claims.result() if self._claims.done() else None
+
+    @property
+    def claims_share(self) -> float:
+        """How much of the work on the claims is done."""
+        return self._claims_share
+
+    async def _ask_claims(self) -> Answer:
+        """In a process of their own, which ends with it: jobs of people do not wait for them."""
+        pool = Pool(1, CLAIMS_S, 1, nice=LONG_NICE, stops=True)
+        pool.start()
+        try:
+            return await pool.ask("claims", b"", self._heard)
+        finally:
+            pool.close()
+
+    def _heard(self, _: str, share: float) -> None:
+        self._claims_share = share
 
     async def body(self, request: Request, rate: str) -> bytes:
         """The body of a request, counted."""
         self.rates.take(client(request.scope), rate)
         return await read_json(request)
+
+
+def sent(answer: Answer, request: Request) -> Response:
+    """An answer as it goes out, compressed where the client takes that."""
+    if answer.packed is None:
+        return Response(answer.body, answer.status, media_type=JSON)
+    headers = {"Vary": "Accept-Encoding"}
+    if accepts_gzip(request.headers):
+        headers["Content-Encoding"] = "gzip"
+        return Response(answer.packed, answer.status, headers, JSON)
+    return Response(answer.body, answer.status, headers, JSON)
 
 
 def _failed(task: asyncio.Task[Answer]) -> bool:
@@ -167,20 +205,9 @@ async def _gone(request: Request) -> None:
 # ------------------------------------------------------------------------------------------------ the app
 
 
-class Files(StaticFiles):
-    """Static files that the browser asks for again each time: most answers say that nothing has changed."""
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """With the header."""
-        response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-
-
 def create(settings: Settings) -> ASGIApp:
     """The whole application."""
     server = Server(settings)
-    mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers refuse as a module
     app = FastAPI(
         title="afterglow",
         description="From a dose of ketamine to a mood score: what the page asks. A research and planning model, not "
@@ -193,7 +220,6 @@ def create(settings: Settings) -> ASGIApp:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _failure)
-    app.add_middleware(GZipMiddleware, minimum_size=2048, compresslevel=1)
     _questions(app, server)
     _systems(app, server)
     _jobs(app, server)
@@ -263,16 +289,20 @@ def _questions(app: FastAPI, server: Server) -> None:
         """Python and command lines that do what is on the screen."""
         return await server.answer(request, "code", await server.body(request, "other"))
 
-    @app.get("/api/claims", response_model=list[models.Claim], responses=_may(500, 503))
-    async def claims() -> Response:
-        """Statements on ketamine and depression with their verdicts."""
+    not_yet: Responses = {202: {"model": models.Working}}
+
+    @app.get("/api/claims", response_model=list[models.Claim], responses=_may(503) | not_yet)
+    async def claims(request: Request) -> Response:
+        """Statements on ketamine and depression with their verdicts. 202 while the model is asked, the first time."""
         try:
             found = await server.claims()
         except (Busy, Stopped) as error:
             raise Refused(503, stopped(error, server.long), Retry_After="5") from None
         if found is None:
-            raise Refused(503, Fault("claims", "are being answered", "ask again in 5 s"), Retry_After="5")
-        return Response(found.body, found.status if found.status == HTTPStatus.OK else 503, media_type=JSON)
+            return JSONResponse({"share": server.claims_share}, 202, {"Retry-After": "2"})
+        if found.status != HTTPStatus.OK:
+            return Response(found.body, 503, {"Retry-After": "30"}, JSON)
+        return sent(found, request)
 
 
 def _systems(app: FastAPI, server: Server) -> None:
@@ -342,26 +372,32 @@ def _jobs(app: FastAPI, server: Server) -> None:
 
 
 def _pages(app: FastAPI, server: Server) -> None:
-    from swagger_ui_bundle import swagger_ui_path
+    page_files = Files(STATIC)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> Response:
         """The description of all this; the bodies come from the processes that check them."""
-        schemas = await server.answer(request, "schemas", b"")
+        schemas = await server.found(request, "schemas", b"")
         document = app.openapi()
         known = document.setdefault("components", {}).setdefault("schemas", {})
-        known.update(json.loads(bytes(schemas.body)))
+        known.update(json.loads(schemas.body))
         return Response(json.dumps(document), media_type=JSON)
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-    async def page() -> Response:
+    async def page(request: Request) -> Response:
         """The page."""
-        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+        return page_files.response("index.html", request.headers)
 
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
+    async def docs(request: Request) -> Response:
         """The description, to be read and tried."""
-        return FileResponse(STATIC / "docs" / "index.html", headers={"Cache-Control": "no-cache"})
+        return page_files.response("docs/index.html", request.headers)
 
-    app.mount("/docs/assets", Files(directory=swagger_ui_path))
-    app.mount("/static", Files(directory=STATIC))
+    app.mount("/docs/assets", Files(_swagger()))
+    app.mount("/static", page_files)
+
+
+def _swagger() -> Path:
+    from swagger_ui_bundle import swagger_ui_path
+
+    return Path(swagger_ui_path)

@@ -54,6 +54,12 @@ class Health(Answer):
     status: str
 
 
+class Working(Answer):
+    """An answer is being worked out; `share` of it is done. Ask again."""
+
+    share: float
+
+
 class Begun(Answer):
     """A job was begun."""
 
@@ -216,7 +222,8 @@ class Run(Answer):
     panels: dict[str, Band]
     rated: Band = Field(description="MADRS as it would be written down")
     chain: dict[str, Series] = Field(description="how far each link is from untreated, 0 to 1 of its own largest")
-    present: list[int] = Field(description="1 while a drug is in the body")
+    present: list[int] = Field(description="1 while a drug of the sessions is in the body")
+    daily: list[int] = Field(description="1 while a drug taken daily is in the body")
     doses: list[Given]
     versus: Versus | None
     numbers: list[Estimate]
@@ -228,10 +235,11 @@ class Run(Answer):
 
 
 class Interval(Answer):
-    """A 90 % range at each time, MADRS points."""
+    """A 90 % range at each time, and the mean over time of its width, MADRS points."""
 
     lo90: Series
     hi90: Series
+    width_mean: Number
 
 
 class Part(Answer):
@@ -272,7 +280,8 @@ class ClaimModel(Answer):
     lo90: Number
     hi90: Number
     unit: str
-    scenario: str
+    asked: str = Field(description="what was simulated and read, in words")
+    scenario: Row | None = Field(description="the same for the page, where it can show it")
 
 
 class Claim(Answer):

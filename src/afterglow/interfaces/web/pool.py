@@ -8,6 +8,7 @@ simulator and compiled the model, so that one that was stopped is replaced in so
 from __future__ import annotations
 
 import asyncio
+import gzip
 import multiprocessing
 import os
 import signal
@@ -22,6 +23,7 @@ WARM = "afterglow.interfaces.web.warm"
 
 RETRY_S = 1.0
 START_S = 120.0  # until the first process is there: machine code may have to be made first
+LEAST_BYTES = 2048  # of an answer that is worth compressing
 
 Tell = Callable[[str, float], None]
 
@@ -36,10 +38,11 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """Status and JSON of an answer."""
+    """Status and JSON of an answer; `packed` is the same compressed, made where the answer was made."""
 
     status: int
     body: bytes
+    packed: bytes | None = None
 
 
 def context() -> Any:
@@ -76,7 +79,9 @@ def _serve(pipe: Connection, nice: int) -> None:
             kind, body = pipe.recv()
         except EOFError:
             return
-        pipe.send(work.answer(kind, body, tell))
+        status, found = work.answer(kind, body, tell)
+        packed = gzip.compress(found, 1, mtime=0) if len(found) >= LEAST_BYTES else None
+        pipe.send(Answer(status, found, packed))
 
 
 class Worker:
@@ -95,11 +100,11 @@ class Worker:
         self.asked = True
         self.pipe.send((kind, body))
         while True:
-            first, second = self.pipe.recv()
-            if isinstance(first, int):
+            found = self.pipe.recv()
+            if isinstance(found, Answer):
                 self.asked = False
-                return Answer(first, second)
-            tell(first, second)
+                return found
+            tell(*found)
 
     def stop(self) -> None:
         """End the process, whatever it is doing."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from afterglow.clinic.course import load_course
 from afterglow.clinic.person import person_from_data
 from afterglow.interfaces.web.bodies import ForecastBody, PlanBody, TrialBody, trial_scenario
-from afterglow.interfaces.web.systems import link_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +35,9 @@ def forecast(body: ForecastBody, tell: Tell) -> dict[str, Any]:
     person = person_from_data(body.person)
     others = [load_course(name) for name in body.courses]
     result = study(person, others, weeks=body.weeks, scale=body.scale, seed=body.seed)
-    return {**contents(result), "population": result.population.table().to_dict("list")}
+    population = result.population.table().to_dict("list")
+    screening = [{"dose": one.plan.name, **row} for one in result.outlooks for row in rows(one.screening)]
+    return {**contents(result), "population": population, "screening": screening}
 
 
 def plan(body: PlanBody, tell: Tell) -> dict[str, Any]:
@@ -144,28 +145,3 @@ def _reported(estimates: pd.DataFrame, row: Mapping[str, Any], world: str) -> di
     for name in ("endpoint", "analysis", "arm"):
         same &= estimates[name] == row[name]
     return {name: float(estimates.loc[same, name].mean()) for name in ("lo95", "hi95")}
-
-
-# ------------------------------------------------------------------------------------------------ claims
-
-
-def claims(_: bytes, tell: Tell) -> Rows:
-    """`afterglow claims`: every claim with its verdict, records and the model's number."""
-    from afterglow.study.claims import answers
-
-    found = []
-    for one in answers(progress=tell):
-        data = one.to_json()
-        records = [
-            {
-                "citation": record["citation"],
-                "link": link_in(record["citation"]),
-                "says": " ".join(str(part) for part in (record["found"], record["figure"], record["unit"]) if part),
-                "direction": record["speaks"],
-            }
-            for record in data["records"]
-        ]
-        model = data["model"] and data["model"] | {"scenario": data["asked"]}
-        keys = ("id", "says", "group", "verdict", "sentence")
-        found.append({key: data[key] for key in keys} | {"records": records, "model": model})
-    return found

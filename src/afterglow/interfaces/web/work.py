@@ -16,7 +16,7 @@ from afterglow.compile.vector import LANES
 from afterglow.errors import AfterglowError, Fault, InputError
 from afterglow.interfaces import words
 from afterglow.interfaces.output import model_hash, package_version
-from afterglow.interfaces.web import bodies, code, studies, systems
+from afterglow.interfaces.web import bodies, claims, code, studies, systems
 from afterglow.interfaces.web.guard import BODY_BYTES, told
 from afterglow.study import live
 from afterglow.study.live_bands import plain
@@ -89,11 +89,18 @@ def _about(_: bytes) -> dict[str, Any]:
         "version": package_version(),
         "model_sha256": model_hash("study"),
         "notice": words.NOTICE,
-        "drug_share": words.DRUG_SHARE_SHORT,
+        "drug_share": _drug_share(),
         "bands": words.NOT_A_PERSON,
         **found,
         "limits": found["limits"] | bounds,
     }
+
+
+def _drug_share() -> str:
+    """What is known of the drug's own share, with the place on the page where the rival is chosen."""
+    sentence, rival, _ = words.drug_share().rpartition("`--variant inert`")
+    assert rival
+    return f"{words.DRUG_SHARE_SHORT} {sentence}To see the same course under that rival, choose the mechanism 'inert'."
 
 
 def _run(body: bytes) -> Any:
@@ -154,5 +161,5 @@ LONG: dict[str, Callable[[bytes, Tell], Any]] = {
     "forecast": lambda body, tell: studies.forecast(bodies.read("forecast", body), tell),
     "plan": lambda body, tell: studies.plan(bodies.read("plan", body), tell),
     "trial": lambda body, tell: studies.trial(bodies.read("trial", body), tell),
-    "claims": studies.claims,
+    "claims": lambda _, tell: claims.claims(tell),
 }

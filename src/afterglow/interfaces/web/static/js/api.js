@@ -22,12 +22,13 @@ const TOKEN = new URLSearchParams(location.search).get('token');
 /** Whether the page works on precomputed results, without a server. */
 export const isStatic = MODE === 'static';
 
-/** An answer that is not a result. `faults`: [{where, problem, remedy}]. `status` 0: no answer at all. */
+/** An answer that is not a result. `faults`: [{where, problem, remedy}]. `status` 0: no answer at all. `retry_s`: when to ask again. */
 export class ApiError extends Error {
-  constructor(status, faults) {
+  constructor(status, faults, retry_s = null) {
     super(faults.map((one) => [one.problem, one.remedy].filter(Boolean).join('. ')).join(' '));
     this.status = status;
     this.faults = faults;
+    this.retry_s = retry_s;
   }
 }
 
@@ -37,7 +38,7 @@ export const about = once(() => (isStatic ? data('about.json') : call('about')))
 /** GET /api/systems. */
 export const systems = once(() => (isStatic ? data('systems/index.json') : call('systems')));
 
-/** GET /api/claims. */
+/** GET /api/claims: a list, or `{share}` while the model is still being asked. */
 export const claims = () => (isStatic ? data('claims.json') : call('claims'));
 
 /** GET /api/systems/{name}. @param {string} name */
@@ -135,7 +136,7 @@ async function send(path, { method = 'GET', body, signal } = {}) {
     if (aborted(error)) throw error;
     throw new ApiError(0, [{ where: 'server', problem: 'No answer from the server', remedy: 'Is `afterglow serve` still running?' }]);
   }
-  if (!response.ok) throw new ApiError(response.status, await faults(response));
+  if (!response.ok) throw new ApiError(response.status, await faults(response), Number(response.headers.get('Retry-After')) || null);
   return response;
 }
 

@@ -65,7 +65,7 @@ async function start() {
   };
   theme(state.theme);
   buildHeader(app);
-  if (problem) app.announce(problem);
+  if (problem) app.dialog({ title: 'The address could not be read', content: h('p', {}, problem) });
   keepAddress(store);
   const show = views(root, app);
   store.subscribe((now, changed) => {
@@ -99,7 +99,7 @@ async function first(about) {
     const state = { ...plain, ...shared };
     return { state: { ...state, view: state.view in VIEWS ? state.view : 'explore' }, problem: null };
   } catch {
-    return { state: plain, problem: 'The address could not be read; this is the first screen.' };
+    return { state: plain, problem: 'Nothing of it was taken over. What you see is the first screen.' };
   }
 }
 

@@ -15,32 +15,67 @@ export async function openCode(app) {
   try {
     const about = view === 'claims' ? 'explore' : view;
     const found = await app.api.code(scenario, about, extraOf(app.store.get()));
-    body.replaceChildren(h('p', { class: 'muted' }, 'The same model, the same numbers: run it on your own machine.'), ...tabs(app, parts(found)));
+    body.replaceChildren(
+      h('p', { class: 'muted' }, 'The same model, the same numbers: run it on your own machine.'),
+      ...tabs(app, parts(found)),
+    );
   } catch (error) {
-    body.replaceChildren(h('div', { class: 'fault-box', role: 'alert' }, (error.faults ?? []).map((one) => h('p', {}, sentence(one))),
-      !error.faults?.length && h('p', {}, error.message)));
+    body.replaceChildren(
+      h(
+        'div',
+        { class: 'fault-box', role: 'alert' },
+        (error.faults ?? []).map((one) => h('p', {}, sentence(one))),
+        !error.faults?.length && h('p', {}, error.message),
+      ),
+    );
   } finally {
     body.removeAttribute('aria-busy');
   }
 }
 
 function parts(found) {
-  const files = Object.entries(found.files ?? {}).filter(([, text]) => text !== found.course_yaml);
-  return [['Python', found.python, 'afterglow.py'], ['Command line', found.cli, 'afterglow.sh'], ['Course file', found.course_yaml, 'course.yaml'],
-    ...files.map(([name, text]) => [name, text, name])].filter(([, text]) => text);
+  const files = Object.entries(found.files ?? {}).filter(([, text]) => text !== found.course_yaml && text !== found.python);
+  return [
+    ['Python', found.python, 'afterglow.py'],
+    ['Command line', found.cli, 'afterglow.sh'],
+    ['Course file', found.course_yaml, 'course.yaml'],
+    ...files.map(([name, text]) => [name, text, name]),
+  ].filter(([, text]) => text);
 }
 
 function tabs(app, all) {
-  const panels = all.map(([label, text, file], k) => h('div', { id: `code-panel-${k}`, class: 'code-panel', role: 'tabpanel', 'aria-labelledby': `code-tab-${k}`, hidden: k > 0 },
-    h('div', { class: 'code-tools' }, h('span', { class: 'muted' }, file), copyButton(app, label, text)),
-    h('pre', { tabindex: 0 }, h('code', {}, text))));
-  const buttons = all.map(([label], k) => h('button', {
-    type: 'button', id: `code-tab-${k}`, role: 'tab', 'aria-controls': `code-panel-${k}`, 'aria-selected': String(k === 0), tabindex: k ? -1 : 0,
-    dataset: { testid: 'code-tab' }, on: { click: () => show(k), keydown: (event) => step(event, k) },
-  }, label));
+  const panels = all.map(([label, text, file], k) =>
+    h(
+      'div',
+      { id: `code-panel-${k}`, class: 'code-panel', role: 'tabpanel', 'aria-labelledby': `code-tab-${k}`, hidden: k > 0 },
+      h('div', { class: 'code-tools' }, h('span', { class: 'muted' }, file), copyButton(app, label, text)),
+      h('pre', { tabindex: 0 }, h('code', {}, text)),
+    ),
+  );
+  const buttons = all.map(([label], k) =>
+    h(
+      'button',
+      {
+        type: 'button',
+        id: `code-tab-${k}`,
+        role: 'tab',
+        'aria-controls': `code-panel-${k}`,
+        'aria-selected': String(k === 0),
+        tabindex: k ? -1 : 0,
+        dataset: { testid: 'code-tab' },
+        on: { click: () => show(k), keydown: (event) => step(event, k) },
+      },
+      label,
+    ),
+  );
   function show(k) {
-    panels.forEach((one, j) => { one.hidden = j !== k; });
-    buttons.forEach((one, j) => { one.setAttribute('aria-selected', String(j === k)); one.tabIndex = j === k ? 0 : -1; });
+    panels.forEach((one, j) => {
+      one.hidden = j !== k;
+    });
+    buttons.forEach((one, j) => {
+      one.setAttribute('aria-selected', String(j === k));
+      one.tabIndex = j === k ? 0 : -1;
+    });
   }
   function step(event, k) {
     const to = { ArrowRight: k + 1, ArrowLeft: k - 1, Home: 0, End: all.length - 1 }[event.key];
@@ -63,7 +98,9 @@ function copyButton(app, label, text) {
     } catch {
       button.textContent = 'Select and copy by hand';
     }
-    setTimeout(() => { button.textContent = 'Copy'; }, 2500);
+    setTimeout(() => {
+      button.textContent = 'Copy';
+    }, 2500);
   }
   return button;
 }

@@ -70,6 +70,7 @@ export function mount(root, app) {
   const stops = [
     store.subscribe((state, changed) => {
       if (changed.has('scenario') || changed.has('selected')) draw();
+      else if (changed.has('dragging')) set(undo, { disabled: !app.edit.canUndo() });
     }),
     app.results.subscribe((state, changed) => {
       if (changed.has('error')) faults();

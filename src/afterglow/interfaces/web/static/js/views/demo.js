@@ -4,6 +4,7 @@ import { index } from '../api.js';
 import { amount, presetOf, sessions, sizeOf } from '../course.js';
 import { clear, field, h } from '../dom.js';
 import { number } from '../format.js';
+import { same } from '../precomputed.js';
 import { words } from './timeline_marks.js';
 
 /** @param {HTMLElement} root @param {import('../main.js').App} app */
@@ -22,7 +23,9 @@ export function mount(root, app) {
     [...new Set(entries.filter((one) => one.preset === name && one[key] !== null).map((one) => one[key]))].sort((a, b) => a - b);
   const go = (name, size, number_) => {
     const mine = entries.filter((one) => one.preset === name);
-    const gap = (one) => Math.abs((one.dose ?? size) - size) * 100 + Math.abs((one.count ?? number_) - number_);
+    const { versus } = store.get().scenario;
+    const other = (one) => (same(one.scenario.versus, versus) ? 0 : 1e-3); // of equally near ones, the same comparator
+    const gap = (one) => Math.abs((one.dose ?? size) - size) * 100 + Math.abs((one.count ?? number_) - number_) + other(one);
     const best = mine.reduce((found, one) => (gap(one) < gap(found) ? one : found), mine[0]);
     app.edit.scenario(best.scenario);
   };

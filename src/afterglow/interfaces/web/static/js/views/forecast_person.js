@@ -7,8 +7,21 @@ const LONGEST_WEEKS = 52;
 
 /** What the form starts from: an example, to be replaced. `until` null: as far as the last score. */
 export const EXAMPLE = {
-  scores: [{ day: 0, scale: 'MADRS', score: 34 }, { day: 2, scale: 'MADRS', score: 15 }, { day: 8, scale: 'MADRS', score: 11 }, { day: 12, scale: 'PHQ-9', score: 5 }, { day: 15, scale: 'MADRS', score: 8 }],
-  until: null, age: 44, weight: 75, sex: '', failed_trials: 3, scale: 'MADRS', weeks: 12, courses: [],
+  scores: [
+    { day: 0, scale: 'MADRS', score: 34 },
+    { day: 2, scale: 'MADRS', score: 15 },
+    { day: 8, scale: 'MADRS', score: 11 },
+    { day: 12, scale: 'PHQ-9', score: 5 },
+    { day: 15, scale: 'MADRS', score: 8 },
+  ],
+  until: null,
+  age: 44,
+  weight: 75,
+  sex: '',
+  failed_trials: 3,
+  scale: 'MADRS',
+  weeks: 12,
+  courses: [],
 };
 
 /** The settings of the view. @param {any} state of the store */
@@ -28,11 +41,15 @@ export function lastDay(asked) {
  * @param {number} until
  */
 export function dosesGiven(course, until) {
-  return sessions(course, LONGEST_WEEKS).filter((one) => one.day <= until).map((one) => ({
-    day: one.day, drug: one.drug, route: one.route,
-    ...(one.value === null ? {} : { dose: `${one.value} ${one.unit}` }),
-    ...(one.minutes === null ? {} : { over: `${one.minutes} min` }),
-  }));
+  return sessions(course, LONGEST_WEEKS)
+    .filter((one) => one.day <= until)
+    .map((one) => ({
+      day: one.day,
+      drug: one.drug,
+      route: one.route,
+      ...(one.value === null ? {} : { dose: `${one.value} ${one.unit}` }),
+      ...(one.minutes === null ? {} : { over: `${one.minutes} min` }),
+    }));
 }
 
 /**
@@ -55,7 +72,9 @@ export function personFile(asked, course) {
     background: (course.background ?? []).filter((one) => (one.from_day ?? 1) <= until),
     therapy: (course.therapy ?? []).flatMap(({ days, ...one }) => days.filter((day) => day <= until).map((day) => ({ ...one, day }))),
     stress: (course.stress ?? []).filter((one) => one.day <= until),
-    scores: asked.scores.filter((one) => written(one.day) && written(one.score)).sort((a, b) => a.day - b.day)
+    scores: asked.scores
+      .filter((one) => written(one.day) && written(one.score))
+      .sort((a, b) => a.day - b.day)
       .map((one) => ({ day: Number(one.day), scale: one.scale, score: Number(one.score) })),
   };
 }

@@ -12,53 +12,38 @@ const WEEK_H = 168;
  * @param {{result: any, bands: any[], prior: any[], before: any[]|null, fitted: any[], now_h: number}} data rows of tables, see `forecast_result`
  * @returns {{destroy: () => void}}
  */
-export function forecastPlot(box, app, { result, bands, prior, before, fitted, now_h: now }) {
-  const kind = app.about.scales.find((one) => one.name === result.scale) ?? { low: 0, high: 60 };
-  const times = [...new Set([0, ...fitted, ...bands, ...prior, ...(before ?? [])].map((one) => (one.time_h ?? 0) / WEEK_H))].sort((a, b) => a - b);
-  const on = (rows, key) => times.map((t) => rows?.find((one) => Math.abs(one.time_h / WEEK_H - t) < 1e-9)?.[key] ?? null);
+export function forecastPlot(box, app, data) {
+  const { bands } = data;
+  const rows = [0, ...data.fitted, ...bands, ...data.prior, ...(data.before ?? [])];
+  const times = [...new Set(rows.map((one) => (one.time_h ?? 0) / WEEK_H))].sort((a, b) => a - b);
+  const lines = columns(times, data);
   let plot = null;
-
-  function build() {
+  const build = () => {
     plot?.destroy();
     const tone = Object.fromEntries(['ink', 'muted', 'grid', 'blue', 'page'].map((name) => [name, colour(`--${name}`)]));
-    const line = (stroke, width = 0, dash = undefined) => ({ stroke, width, dash, points: { show: false }, spanGaps: true });
-    const series = [
-      { label: 'week' }, line(faded(tone.muted, 0.35), 1), line(faded(tone.muted, 0.35), 1), line(tone.muted, 1.5, [5, 4]),
-      line(faded(tone.blue, 0.5), 1), line(faded(tone.blue, 0.5), 1), line(tone.blue), line(tone.blue), line(tone.blue, 2.5),
-      line(tone.ink, 1, [2, 3]), line(tone.ink, 1, [2, 3]),
-    ];
-    const data = [times, on(prior, 'hi90'), on(prior, 'lo90'), on(prior, 'mean'), on(bands, 'hi90'), on(bands, 'lo90'), on(bands, 'hi50'), on(bands, 'lo50'), on(bands, 'mean'),
-      on(before, 'hi90'), on(before, 'lo90')];
-    const axis = (label, values, extra) => ({
-      label, labelSize: 20, labelGap: 2, labelFont: '13px system-ui', font: '12px system-ui', size: 28, stroke: tone.muted,
-      grid: { stroke: tone.grid, width: 1 }, ticks: { stroke: tone.grid, width: 1 }, values, ...extra,
-    });
-    plot = new uPlot({
-      width: Math.max(240, box.clientWidth), height: box.clientWidth < 500 ? 300 : 380, cursor: { drag: { x: false, y: false }, points: { show: false } }, legend: { show: false },
-      scales: { x: { time: false, range: [-0.15, times[times.length - 1]] }, y: { range: [kind.low, kind.high] } },
-      axes: [axis('weeks since the first dose', (u, ticks) => ticks.map((t) => number(t))), axis(`${result.scale}, points`, (u, ticks) => ticks.map(String), { size: 44 })],
-      series,
-      bands: [{ series: [1, 2], fill: faded(tone.muted, 0.16) }, { series: [4, 5], fill: faded(tone.blue, 0.16) }, { series: [6, 7], fill: faded(tone.blue, 0.26) }],
-      hooks: { draw: [(u) => scores(u, fitted, tone, now)], setCursor: [(u) => tell(u.cursor.idx)] },
-    }, data, box);
+    const hooks = { draw: [(u) => scores(u, data.fitted, tone, data.now_h)], setCursor: [(u) => tell(u.cursor.idx)] };
+    plot = new uPlot({ ...options(box, app, data.result, times, tone), hooks }, lines, box);
     plot.root.setAttribute('role', 'img');
-    plot.root.setAttribute('aria-label', `${result.scale} over weeks: the population's band, the band with the scores, and the scores. The numbers follow as a table.`);
-  }
-
+    plot.root.setAttribute(
+      'aria-label',
+      `${data.result.scale} over weeks: the population's band, the band with the scores, and the scores. The numbers follow as a table.`,
+    );
+  };
   const note = h('p', { class: 'readout muted', 'aria-hidden': 'true' }, ' ');
-  function tell(index) {
+  const tell = (index) => {
     const t = index === null || index === undefined ? null : times[index];
     const row = t === null ? null : bands.find((one) => Math.abs(one.time_h / WEEK_H - t) < 1e-9);
-    note.textContent = row ? `week ${number(t)}: mean ${number(row.mean, 2)}, middle 90 % ${number(row.lo90, 2)} to ${number(row.hi90, 2)}` : ' ';
-  }
-
+    note.textContent = row
+      ? `week ${number(t)}: mean ${number(row.mean, 2)}, middle 90 % ${number(row.lo90, 2)} to ${number(row.hi90, 2)}`
+      : ' ';
+  };
   build();
   box.append(note);
   let width = box.clientWidth;
   const sized = new ResizeObserver(() => {
     if (Math.abs(box.clientWidth - width) < 2) return;
     width = box.clientWidth;
-    plot.setSize({ width: Math.max(240, width), height: width < 500 ? 300 : 380 });
+    plot.setSize(size(box));
   });
   sized.observe(box);
   addEventListener('themechange', build);
@@ -72,6 +57,62 @@ export function forecastPlot(box, app, { result, bands, prior, before, fitted, n
       plot.destroy();
       note.remove();
     },
+  };
+}
+
+const size = (box) => ({ width: Math.max(240, box.clientWidth), height: box.clientWidth < 500 ? 300 : 380 });
+
+/** Lines over the times, null where there is none; the order is that of `series` in `options`. */
+function columns(times, { bands, prior, before }) {
+  const on = (rows, key) => times.map((t) => rows?.find((one) => Math.abs(one.time_h / WEEK_H - t) < 1e-9)?.[key] ?? null);
+  return [
+    times,
+    ...['hi90', 'lo90', 'mean'].map((key) => on(prior, key)),
+    ...['hi90', 'lo90', 'hi50', 'lo50', 'mean'].map((key) => on(bands, key)),
+    ...['hi90', 'lo90'].map((key) => on(before, key)),
+  ];
+}
+
+function options(box, app, result, times, tone) {
+  const kind = app.about.scales.find((one) => one.name === result.scale) ?? { low: 0, high: 60 };
+  const line = (stroke, width = 0, dash = undefined) => ({ stroke, width, dash, points: { show: false }, spanGaps: true });
+  const twice = (one) => [{ ...one }, { ...one }]; // uPlot writes into them
+  const axis = (label, values, extra) => ({
+    label,
+    labelSize: 20,
+    labelGap: 2,
+    labelFont: '13px system-ui',
+    font: '12px system-ui',
+    size: 28,
+    stroke: tone.muted,
+    grid: { stroke: tone.grid, width: 1 },
+    ticks: { stroke: tone.grid, width: 1 },
+    values,
+    ...extra,
+  });
+  return {
+    ...size(box),
+    cursor: { drag: { x: false, y: false }, points: { show: false } },
+    legend: { show: false },
+    scales: { x: { time: false, range: [-0.15, times[times.length - 1]] }, y: { range: [kind.low, kind.high] } },
+    axes: [
+      axis('weeks since the first dose', (u, ticks) => ticks.map((t) => number(t))),
+      axis(`${result.scale}, points`, (u, ticks) => ticks.map(String), { size: 44 }),
+    ],
+    series: [
+      { label: 'week' },
+      ...twice(line(faded(tone.muted, 0.35), 1)),
+      line(tone.muted, 1.5, [5, 4]),
+      ...twice(line(faded(tone.blue, 0.5), 1)),
+      ...twice(line(tone.blue)),
+      line(tone.blue, 2.5),
+      ...twice(line(tone.ink, 1, [2, 3])),
+    ],
+    bands: [
+      { series: [1, 2], fill: faded(tone.muted, 0.16) },
+      { series: [4, 5], fill: faded(tone.blue, 0.16) },
+      { series: [6, 7], fill: faded(tone.blue, 0.26) },
+    ],
   };
 }
 

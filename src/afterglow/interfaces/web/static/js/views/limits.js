@@ -42,9 +42,22 @@ export function linked(text) {
 function outside(warnings) {
   return [
     h('p', { class: 'limits-head' }, h('span', { 'aria-hidden': 'true' }, '⚠ '), 'Outside what has been studied'),
-    h('ul', {}, warnings.map((one) => h('li', {}, linked(one)))), h('p', { class: 'small' }, WATCH)];
+    h(
+      'ul',
+      {},
+      warnings.map((one) => h('li', {}, linked(one))),
+    ),
+    h('p', { class: 'small' }, WATCH),
+  ];
 }
 
 function inside() {
-  return [h('p', { class: 'small muted' }, 'No dose here is outside the studied range. That does not make the course safe, nor a studied one. ', WATCH)];
+  return [
+    h(
+      'p',
+      { class: 'small muted' },
+      'No dose here is outside the studied range. That does not make the course safe, nor a studied one. ',
+      WATCH,
+    ),
+  ];
 }

@@ -224,8 +224,10 @@ function toolbar(app) {
   const score = segments('Score', SCORES, (rated) => store.set({ rated }));
   set(score.el, { dataset: { testid: 'rated' }, title: 'True score, or as a rater writes it down, with noise and expectation' });
   const tables = button('table-toggle', 'Tables', () => store.set({ table: !store.get().table }), { class: 'chip' });
+  const keys = legend();
   const show = () => {
     const answer = app.lastRun();
+    keys.show(answer);
     const names = shownPanels(store.get(), about, answer);
     about.panels.forEach(({ name }, i) =>
       set(chips[i], { 'aria-pressed': String(names.includes(name)), hidden: Boolean(answer) && !(name in answer.panels) }),
@@ -236,21 +238,21 @@ function toolbar(app) {
   show();
   const menu = h('summary', { dataset: { testid: 'panel-menu' } }, 'Choose panels');
   const choose = h('details', { class: 'choose' }, menu, h('div', { class: 'chips', role: 'group', 'aria-label': 'Panels shown' }, chips));
-  const el = h('div', { class: 'panel-tools' }, choose, legend(), h('span', { class: 'grow' }), score.el, tables);
+  const el = h('div', { class: 'panel-tools' }, choose, keys.el, h('span', { class: 'grow' }), score.el, tables);
   return { el, show };
 }
 
 function legend() {
-  const key = (look) => h('span', { class: look });
-  const words = ['median', '50, 80, 90\u202f% of people', 'drug in body'];
-  return h(
+  const key = (look, words) => [h('span', { class: look }), words];
+  const daily = h('span', { hidden: true }, key('key-daily', 'daily drug'));
+  const el = h(
     'p',
     { class: 'panel-legend small', 'aria-hidden': 'true' },
-    key('key-line'),
-    words[0],
-    key('key-bands'),
-    words[1],
-    key('key-tint'),
-    words[2],
+    key('key-line', 'median'),
+    key('key-bands', '50, 80, 90\u202f% of people'),
+    key('key-tint', 'drug in body'),
+    daily,
   );
+  const show = (answer) => set(daily, { hidden: !answer?.daily?.includes(1) });
+  return { el, show };
 }

@@ -26,10 +26,11 @@ export function createPlot(place, spec, app, onHover) {
   const { store } = app;
   const look = { palette: palette(spec.layer), range: [0, 1], zero: false, labels: labelled(place) };
   let present = [];
+  let daily = [];
   const line = h('div', { class: 'now-line', 'aria-hidden': 'true' });
   const size = () => ({ width: Math.max(120, place.clientWidth || 600), height: place.clientHeight || 120 });
   const empty = [[0, 1], ...KEYS.map(() => [null, null])];
-  const u = new uPlot(options(size(), look, { store, onHover, tint: () => tint(u, present, look.palette) }), empty, place);
+  const u = new uPlot(options(size(), look, { store, onHover, tint: () => tint(u, present, daily, look.palette) }), empty, place);
   u.over.append(line);
   touch(u, store);
 
@@ -49,6 +50,7 @@ export function createPlot(place, spec, app, onHover) {
   const data = (answer, bands, ghost, zero) => {
     const nothing = answer.time_h.map(() => null);
     present = spans(answer.time_h, answer.present);
+    daily = spans(answer.time_h, answer.daily ?? []);
     look.zero = zero;
     look.range = limits([bands.lo90, bands.hi90, bands.one, ghost], zero);
     u.setData([answer.time_h, ...KEYS.slice(0, 7).map((key) => bands[key]), bands.one ?? nothing, ghost ?? nothing], false);
@@ -127,7 +129,7 @@ function options(size, look, { store, onHover, tint }) {
       setCursor: [(u) => onHover(u.cursor.left >= 0 ? u.posToVal(u.cursor.left, 'x') : null)],
       setSelect: [
         (u) => {
-          if (u.select.width < TAP_PX) return;
+          if (u.select.width < TAP_PX || !u.root.matches(':hover')) return; // the shared cursor selects in every panel
           const from = u.posToVal(u.select.left, 'x');
           const to = u.posToVal(u.select.left + u.select.width, 'x');
           u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
@@ -205,15 +207,20 @@ function spans(times, present) {
   return found;
 }
 
-function tint(u, present, { drug }) {
+/** Tinted: drugs of sessions. A thin line at the foot: drugs taken daily. */
+function tint(u, present, daily, { drug }) {
   const { ctx, bbox } = u;
-  ctx.save();
-  ctx.fillStyle = faded(drug, 0.08);
-  for (const [from, to] of present) {
+  const thin = 2 * devicePixelRatio;
+  const fill = (from, to, top, height) => {
     const left = Math.max(bbox.left, u.valToPos(from, 'x', true));
     const right = Math.min(bbox.left + bbox.width, u.valToPos(to, 'x', true));
-    if (right > left) ctx.fillRect(left, bbox.top, Math.max(1, right - left), bbox.height);
-  }
+    if (right > left) ctx.fillRect(left, top, Math.max(1, right - left), height);
+  };
+  ctx.save();
+  ctx.fillStyle = faded(drug, 0.08);
+  for (const [from, to] of present) fill(from, to, bbox.top, bbox.height);
+  ctx.fillStyle = faded(drug, 0.5);
+  for (const [from, to] of daily) fill(from, to, bbox.top + bbox.height - thin, thin);
   ctx.restore();
 }
 

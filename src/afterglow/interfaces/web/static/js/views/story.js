@@ -27,6 +27,7 @@ class Story {
     this.back = document.activeElement;
     this.step = null; // 1 to 6 while it is told
     this.trying = ''; // label of what is being tried
+    this.asked = false; // whether something was tried in this step
     this.tried = new Map(); // label -> its reading
     this.body = h('div', { class: 'story-body' });
     this.readings = h('div', { class: 'story-readings', 'aria-live': 'polite', dataset: { testid: 'story-answer' } });
@@ -36,8 +37,12 @@ class Story {
       next: button('story-next', 'Next', () => (this.step === STEPS.length ? this.end(false) : this.go(this.step + 1)), 'primary'),
     };
     const { leave, back, next } = this.buttons;
-    this.card = h('aside', { class: 'story', role: 'region', 'aria-label': 'Story', dataset: { testid: 'story-card' } },
-      this.body, h('div', { class: 'story-foot' }, leave, h('span', { class: 'grow' }), back, next));
+    this.card = h(
+      'aside',
+      { class: 'story', role: 'region', 'aria-label': 'Story', dataset: { testid: 'story-card' } },
+      this.body,
+      h('div', { class: 'story-foot' }, leave, h('span', { class: 'grow' }), back, next),
+    );
     document.body.append(this.card);
     document.body.classList.add('story-on');
     this.listen();
@@ -59,7 +64,8 @@ class Story {
       store.subscribe((state, changed) => {
         if (changed.has('view') && state.view !== 'explore') this.end(false);
         else if (changed.has('clock_h') && STEPS[this.step - 1]?.named) this.read();
-      })];
+      }),
+    ];
   }
 
   /** Sets the scene of a step and tells it. @param {number} to */
@@ -69,13 +75,29 @@ class Story {
     const one = STEPS[this.step - 1];
     this.tried = new Map();
     this.trying = one.tries[0].label;
+    this.asked = false;
     const heading = h('h2', { tabindex: -1 }, one.title);
-    const tries = one.tries.map((option) => h('button', {
-      type: 'button', class: 'chip', 'aria-pressed': 'false', dataset: { testid: 'story-try' }, on: { click: () => this.take(option) },
-    }, option.label));
+    const tries = one.tries.map((option) =>
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'chip',
+          'aria-pressed': 'false',
+          dataset: { testid: 'story-try' },
+          on: { click: () => this.take(option) },
+        },
+        option.label,
+      ),
+    );
     this.body.replaceChildren(
-      h('p', { class: 'story-count' }, `${this.step} of ${STEPS.length}`), heading, h('p', {}, one.text(about)), h('p', { class: 'story-question' }, one.question),
-      h('div', { class: 'chips story-tries', role: 'group', 'aria-label': 'Try' }, tries), this.readings);
+      h('p', { class: 'story-count' }, `${this.step} of ${STEPS.length}`),
+      heading,
+      h('p', {}, one.text(about)),
+      h('p', { class: 'story-question' }, one.question),
+      h('div', { class: 'chips story-tries', role: 'group', 'aria-label': 'Try' }, tries),
+      this.readings,
+    );
     if (one.more) this.body.append(h('details', {}, h('summary', {}, 'How much of it is the drug'), h('p', {}, one.more(about))));
     this.body.scrollTop = 0;
     this.buttons.back.disabled = this.step === 1;
@@ -93,8 +115,8 @@ class Story {
     if (patch.view) this.end(false);
     this.app.store.set(patch);
     if (patch.view) return;
+    this.asked = true;
     this.read();
-    this.body.scrollTop = this.body.scrollHeight; // on a phone the answer lies under the question
   }
 
   /** Takes the reading once the answer on screen is that of the scenario on screen. */
@@ -103,13 +125,24 @@ class Story {
     const { about, store, results } = this.app;
     const one = STEPS[this.step - 1];
     this.trying = one.named?.(store.get()) ?? this.trying;
-    this.body.querySelectorAll('[data-testid="story-try"]').forEach((chip, k) => chip.setAttribute('aria-pressed', String(one.tries[k].label === this.trying)));
+    this.body
+      .querySelectorAll('[data-testid="story-try"]')
+      .forEach((chip, k) => chip.setAttribute('aria-pressed', String(one.tries[k].label === this.trying)));
     const { answer, of, error } = results.get();
     const fresh = answer && of === store.get().scenario;
     if (fresh) this.tried.set(this.trying, one.reading(answer, store.get(), about));
     this.readings.replaceChildren(...[...this.tried].map(([label, rows]) => reading(label, rows, label === this.trying)));
-    if (fresh && answer.precomputed && !answer.exact) this.readings.append(h('p', { class: 'muted' }, 'Of the nearest scenario that was computed for this demo.'));
+    if (fresh && answer.precomputed && !answer.exact)
+      this.readings.append(h('p', { class: 'muted' }, 'Of the nearest scenario that was computed for this demo.'));
     if (!fresh) this.readings.append(h('p', { class: 'muted' }, error ? error.message : 'Computing …'));
+    if (this.asked) this.reveal();
+  }
+
+  /** Scrolls the card, which is low on a phone, to the answer. */
+  reveal() {
+    const now = this.readings.querySelector('.now') ?? this.readings;
+    const below = now.getBoundingClientRect().bottom - this.body.getBoundingClientRect().bottom;
+    if (below > 0) this.body.scrollTop += below + 8;
   }
 
   /** Rings the parts to look at, and moves them into view. @param {boolean} move */
@@ -134,7 +167,10 @@ class Story {
     running = null;
     const kept = Object.fromEntries(KEPT.map((key) => [key, this.before[key]]));
     this.app.store.set({ story: null, ...(restore ? kept : {}) });
-    const back = this.back instanceof HTMLElement && this.back.isConnected && this.back !== document.body ? this.back : document.querySelector('[data-testid="story"]');
+    const back =
+      this.back instanceof HTMLElement && this.back.isConnected && this.back !== document.body
+        ? this.back
+        : document.querySelector('[data-testid="story"]');
     back?.focus();
   }
 }
@@ -144,8 +180,12 @@ function panelsOf(one, about) {
 }
 
 function reading(label, rows, current) {
-  return h('dl', { class: current ? 'now' : '' }, h('dt', {}, label),
-    rows.map((row) => h('dd', {}, h('span', {}, row.label), ' ', h('strong', {}, row.value), row.range && h('small', {}, ' ', row.range))));
+  return h(
+    'dl',
+    { class: current ? 'now' : '' },
+    h('dt', {}, label),
+    rows.map((row) => h('dd', {}, h('span', {}, row.label), ' ', h('strong', {}, row.value), row.range && h('small', {}, ' ', row.range))),
+  );
 }
 
 /** Beside the card everything from the topmost part on is in view; above it, on a phone, only the first panel. */

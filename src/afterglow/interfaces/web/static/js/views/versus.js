@@ -3,6 +3,7 @@
 import { coursesByKind } from './courses.js';
 import { h, set } from '../dom.js';
 import { index, isStatic } from '../api.js';
+import { same } from '../precomputed.js';
 
 const OWN = '(this course, kept)';
 
@@ -43,8 +44,10 @@ export function mount(root, app) {
     'Dashed: median of the comparator in the same people. The last panel shows the difference.',
   );
   root.append(h('div', { class: 'section-head' }, h('h2', {}, 'Compare with')), select, h('div', { class: 'course-foot' }, keep), note);
+  let computed = null; // scenarios of a static page
   const show = () => {
-    const { versus } = store.get().scenario;
+    const { course, versus } = store.get().scenario;
+    if (computed) offer(select, new Set(['', ...computed.filter((one) => same(one.course, course)).map((one) => one.versus)]));
     const own = versus !== null && typeof versus === 'object';
     kept.hidden = !own;
     if (own) kept.textContent = `A: ${versus.title || versus.course}`;
@@ -54,7 +57,10 @@ export function mount(root, app) {
   show();
   if (isStatic) {
     set(keep, { disabled: true });
-    index().then(({ scenarios }) => offer(select, new Set(['', ...scenarios.map((one) => one.scenario.versus)])));
+    index().then((found) => {
+      computed = found.scenarios.map((one) => one.scenario);
+      show();
+    });
   }
   const stop = store.subscribe((state, changed) => {
     if (changed.has('scenario')) show();

@@ -3,7 +3,8 @@
 import { isStatic } from '../api.js';
 import { button, field, h, segments } from '../dom.js';
 
-const PERSON = { kind: 'person', weight: 75, age: 45, sex: null, failed_trials: 2, severity: 33, number: 0 };
+// What the server takes where nothing is said: the defaults of `Who`.
+const PERSON = { kind: 'person', weight: 75, age: 44, sex: null, failed_trials: 3, severity: 34, number: 0 };
 const KINDS = [
   { value: 'trd', label: 'Resistant', title: 'People whose depression has not answered to earlier drugs (TRD).', testid: 'who-trd' },
   { value: 'mdd', label: 'Depressed', title: 'People with major depression (MDD).', testid: 'who-mdd' },
@@ -33,8 +34,8 @@ export function mount(root, app) {
     meaning.textContent = KINDS.find((one) => one.value === kind)?.title ?? '';
     form.el.hidden = who.kind !== 'person';
     if (who.kind !== 'person') return;
-    last = who;
-    form.show(who);
+    last = { ...PERSON, ...who };
+    form.show(last);
   };
   show();
   if (isStatic) for (const one of root.querySelectorAll('button, input, select')) one.disabled = true;

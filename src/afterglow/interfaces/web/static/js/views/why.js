@@ -45,10 +45,10 @@ export function mount(root, app) {
 
 function draw(box, { total, parts }) {
   const width = (one) => one.width_mean;
-  const whole = total.hi90.reduce((sum, high, i) => sum + high - total.lo90[i], 0) / Math.max(1, total.hi90.length);
+  const whole = width(total);
   const most = Math.max(whole, ...parts.map(width), 1e-9);
   const bars = [
-    { source: 'total', title: 'Whole band', width: whole },
+    { source: 'total', title: 'Scores as written down, all together', width: whole },
     ...parts.map((one) => ({ source: one.source, title: one.title, width: width(one) })),
   ];
   const picture = s(
@@ -82,7 +82,7 @@ function draw(box, { total, parts }) {
     h(
       'p',
       { class: 'small muted' },
-      'Mean width of the 90 % band of the MADRS, and what it would be with one source alone. Widths do not add up: independent sources add like squares.',
+      'Mean over the weeks of the width of the 90 % band of the MADRS as it is written down, and of the band that each source alone would give. Widths do not add up: independent sources add like squares, and no score is below 0.',
     ),
     picture,
     h(

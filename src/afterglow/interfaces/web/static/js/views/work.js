@@ -16,16 +16,25 @@ import { h } from '../dom.js';
  * @param {() => Object} options.body what is sent, read when the button is pressed
  * @param {(result: any) => void} options.done
  * @param {(faults: Fault[]) => void} options.failed called with an empty list when a new run starts
+ * @param {() => void} [options.settled] called at the end, however it ended
  * @param {boolean} [options.primary]
- * @returns {{el: HTMLElement, stop: () => void}}
+ * @returns {{el: HTMLElement, start: () => void, stop: () => void}} `start` begins without a press, and leaves the focus where it is
  */
-export function work(app, { kind, label, testid, body, done, failed, primary = true }) {
+export function work(app, { kind, label, testid, body, done, failed, settled, primary = true }) {
   let running = null;
   const bar = h('progress', { max: 1, 'aria-label': `Progress: ${label}` });
   const what = h('span', { class: 'work-what' });
-  const cancel = h('button', { type: 'button', class: 'button', dataset: { testid: `${kind}-cancel` }, on: { click: () => running?.abort() } }, 'Cancel');
+  const cancel = h(
+    'button',
+    { type: 'button', class: 'button', dataset: { testid: `${kind}-cancel` }, on: { click: () => running?.abort() } },
+    'Cancel',
+  );
   const progress = h('div', { class: 'work-progress', hidden: true }, bar, what, cancel);
-  const start = h('button', { type: 'button', class: primary ? 'primary' : 'button', dataset: { testid }, on: { click: go } }, label);
+  const start = h(
+    'button',
+    { type: 'button', class: primary ? 'primary' : 'button', dataset: { testid }, on: { click: () => go(true) } },
+    label,
+  );
 
   function busy(on) {
     start.disabled = on;
@@ -34,14 +43,17 @@ export function work(app, { kind, label, testid, body, done, failed, primary = t
     what.textContent = on ? 'starting' : '';
   }
 
-  async function go() {
+  async function go(pressed) {
     const mine = new AbortController();
     running = mine;
     failed([]);
     busy(true);
-    cancel.focus();
+    if (pressed) cancel.focus();
     try {
-      const onProgress = (news) => { bar.value = news.share; what.textContent = `${Math.round(100 * news.share)}\u202f% · ${news.what}`; };
+      const onProgress = (news) => {
+        bar.value = news.share;
+        what.textContent = `${Math.round(100 * news.share)}\u202f% · ${news.what}`;
+      };
       const result = await app.api.job(kind, body(), { onProgress, signal: mine.signal });
       app.announce(`${label}: done`);
       if (!mine.signal.aborted) done(result);
@@ -52,10 +64,11 @@ export function work(app, { kind, label, testid, body, done, failed, primary = t
       const held = progress.contains(document.activeElement);
       busy(false);
       if (held) start.focus();
+      settled?.();
     }
   }
 
-  return { el: h('div', { class: 'work' }, start, progress), stop: () => running?.abort() };
+  return { el: h('div', { class: 'work' }, start, progress), start: () => go(false), stop: () => running?.abort() };
 }
 
 /**
