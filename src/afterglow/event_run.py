@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from afterglow.compile.numpy_code import numpy_function
 from afterglow.compile.program import Program, program
+from afterglow.compile.sbml.reader import read_sbml
 from afterglow.compile.vector import vector_code
 from afterglow.engine.batch import Engine
 from afterglow.engine.dosing import Compartments, OfSlots, find_name
@@ -88,6 +89,15 @@ class EventModel:
     def of_file(path: str | Path, **options: Any) -> EventModel:
         """The only system, or the only `Model`, of a Python file. Raises InputError with file and line."""
         return EventModel(load_model(path), **options)
+
+    @staticmethod
+    def of_sbml(path: str | Path, **options: Any) -> EventModel:
+        """The model of an SBML file without events of its own; doses are amounts. Raises InputError."""
+        found = read_sbml(path)
+        if found.events or found.switches:
+            problem, remedy = "has events or switches by time of its own", "run it with afterglow.sbml_run"
+            raise InputError(Fault(str(path), problem, remedy))
+        return EventModel(found.model, **options)
 
     def parameters(self, people: int, values: Mapping[str, ArrayLike] | None = None) -> FloatArray:
         """Parameter slots [slots, people]: the model's values, or those of `values` (a number, or one a person)."""

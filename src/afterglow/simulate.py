@@ -195,6 +195,17 @@ class Arm:
         progress: Callable[[float], None] | None = None,
     ) -> FloatArray:
         """Outputs [people of all blocks, times, outputs]; `conduct` acts on the same people in the same order."""
+        return self._run(self._begin(blocks), conduct, progress)
+
+    def planned(self, block: Block) -> tuple[FloatArray, Actions]:
+        """Parameter slots [slots, people] of a block, and all that the course plans for them; nothing is run."""
+        ledger = self._begin([block])
+        for given in ledger.planned(0.0, self.horizon):
+            self.session(given)
+        return self.slots, self.actions
+
+    def _begin(self, blocks: Sequence[Block]) -> Ledger:
+        """The people of the blocks, with what they take besides sessions; the ledger of the sessions to come."""
         self._clear(blocks)
         self.slots, self.routes = np.hstack([self._parameters_of(one) for one in blocks]), {}
         everyone = np.arange(len(self.status))
@@ -204,7 +215,7 @@ class Arm:
         for s in self.regimen.signals:
             if not s.name.endswith("_session"):  # those come with the sessions that are really given
                 self.signal(everyone, s)
-        return self._run(Ledger(len(everyone), self.regimen.administrations), conduct, progress)
+        return Ledger(len(everyone), self.regimen.administrations)
 
     def _parameters_of(self, block: Block) -> FloatArray:
         """Parameter slots [slots, people] of a block."""

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 
 from afterglow.compile.program import program
 from afterglow.compile.sbml import Change, identifier, sbml
+from afterglow.compile.sbml.units import HOUR, units
 from afterglow.engine.actions import Actions
 from afterglow.errors import ModelError
 from afterglow.lang import Symbol, evaluate
-from afterglow.lang.expr import Expr, const
+from afterglow.lang.expr import Expr, const, is_const
 from afterglow.systems.whole import whole
 from machine import bare_program
 from random_expressions import SYMBOLS, expressions, points
@@ -33,8 +34,7 @@ def whole_text():
 
 def problems(text: str) -> list[str]:
     document = libsbml.readSBMLFromString(text)
-    document.setConsistencyChecks(libsbml.LIBSBML_CAT_UNITS_CONSISTENCY, False)
-    document.checkConsistency()
+    document.checkConsistencyWithStrictUnits()
     return [document.getError(k).getMessage() for k in range(document.getNumErrors())]
 
 
@@ -105,6 +105,16 @@ def test_libsbml_finds_no_fault_in_the_whole_model():
     assert problems(whole_text()) == []
 
 
+def test_units_that_follow_from_the_parts_are_those_declared():
+    """Dimension and scale; libSBML does not look at every scale."""
+    model = whole_program()
+    found = units(model, [*model.rhs, *model.values])
+    for name, symbol, rate in zip(model.states, model.y, model.rhs, strict=True):
+        assert is_const(rate, 0.0) or found[id(rate)].same(symbol.unit / HOUR), name
+    for name, value in zip(model.outputs, model.values, strict=True):
+        assert is_const(value, 0.0) or found[id(value)].same(model.model.output_meta[name].unit), name
+
+
 def test_shared_parts_stay_shared():
     """Written out as trees, the equations of the whole model would be far longer."""
     assert len(whole_text()) < 500_000
@@ -156,6 +166,21 @@ def test_inputs_may_change_and_parameters_may_not():
     assert {n for n, fixed in constant.items() if not fixed} == {"toy.tone", "rate:toy.drug"}
 
 
+def test_changes_of_one_time_are_one_event_that_counts_them_all():
+    doses = [Change(1.0, "toy.central", 1.0, add=True), Change(1.0, "toy.central", 2.0, add=True)]
+    doses += [Change(1.0, "rate:toy.depot", 5.0), Change(1.0, "rate:toy.depot", 2.0, add=True)]
+    model = libsbml.readSBMLFromString(text := sbml(toy(TwoCompartments).program, changes=doses)).getModel()
+    assert problems(text) == []
+    event = model.getEvent(0)
+    said = [libsbml.formulaToL3String(event.getEventAssignment(k).getMath()) for k in range(2)]
+    assert (model.getNumEvents(), said) == (1, ["toy__central + 3 mg", "7 mg_per_h"])
+
+
+def test_without_units_of_the_symbols_nothing_has_one():
+    x = Symbol("x", None)
+    assert "units" not in sbml(bare_program([x], [], [Expr("mul", (const(-2.0, None), x))], [x]))
+
+
 def test_only_the_outputs_that_are_asked_for():
     text = sbml(toy(Stiff).program, outputs=["toy.m"])
     assert 'id="toy__m"' in text
@@ -169,8 +194,8 @@ def test_doses_are_events():
     document = libsbml.readSBMLFromString(text)
     events = [document.getModel().getEvent(k) for k in range(document.getModel().getNumEvents())]
     said = [libsbml.formulaToL3String(e.getEventAssignment(0).getMath()) for e in events]
-    assert said == ["toy__central + 100", "5"]
-    assert [libsbml.formulaToL3String(e.getTrigger().getMath()) for e in events] == ["time >= 0", "time >= 12"]
+    assert said == ["toy__central + 100 mg", "5 mg_per_h"]
+    assert [libsbml.formulaToL3String(e.getTrigger().getMath()) for e in events] == ["time >= 0 h", "time >= 12 h"]
 
 
 # ---- what is refused

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from afterglow.errors import ModelError, UnitError
-from afterglow.lang import Input, Model, Output, Param, Route, State, System, evaluate
+from afterglow.lang import Input, Model, Output, Param, Route, State, System, Unit, evaluate
+from afterglow.lang.expr import order
 
 
 class Plasma(System):
@@ -118,6 +119,29 @@ def test_an_input_that_nothing_drives_needs_a_default():
     m, _, _ = two()
     with pytest.raises(ModelError, match=r"no default: effect\.drug$"):
         m.flatten()
+
+
+def test_an_input_that_nothing_drives_may_be_held():
+    m, _, _ = two()
+    m.held = {"effect.drug": 3.0, "effect.brake": 0.5}
+    flat = m.flatten()
+    at = dict.fromkeys(flat.states.values(), 1.0) | {p: flat.values[n] for n, p in flat.params.items()}
+    at |= {i: i.default for i in flat.open_inputs.values()}
+    assert evaluate([flat.dots["effect.e"]], at) == pytest.approx([2 * (3 - 1) * 0.5])
+    m.held["effect.brakes"] = 1.0
+    with pytest.raises(ModelError, match=r"held.*effect\.brakes"):
+        m.flatten()
+
+
+def test_a_number_that_converts_carries_the_ratio_of_the_units():
+    m, plasma, effect = two()
+    m.wire(plasma.level, effect.drug)
+    rate = m.flatten().dots["effect.e"]
+    factors = {n.value: n.unit for n in order([rate]) if n.op == "const" and n.unit is not None and n.unit.converts}
+    there, back = sorted(factors)
+    assert (there, back) == pytest.approx((1e-3, 1e3))
+    assert (factors[there] * Unit.parse("ug/L")).same(Unit.parse("mg/L"))
+    assert (factors[back] * Unit.parse("mg/L")).same(Unit.parse("ug/L"))
 
 
 def test_one_class_in_two_places_with_its_own_numbers():

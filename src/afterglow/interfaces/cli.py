@@ -15,6 +15,7 @@ import typer
 
 from afterglow.interfaces.claims_command import claims
 from afterglow.interfaces.doctor import doctor
+from afterglow.interfaces.export_command import export
 from afterglow.interfaces.forecast_command import forecast
 from afterglow.interfaces.options import (
     Device,
@@ -258,6 +259,7 @@ app.command()(forecast)
 app.command()(plan)
 app.command()(serve)
 app.command()(doctor)
+app.add_typer(export)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from afterglow.errors import ModelError, UnitError
-from afterglow.lang.units import ONE, Unit
+from afterglow.lang.units import ONE, Unit, of_factor
 
 Number = int | float
 FLAT = 1e-8  # a Hill term with n < 1 has no steeper slope than at this fraction of its half-effect value
@@ -294,7 +294,7 @@ def rescale(x: Expr, factor: float, unit: Unit | None) -> Expr:
     """`x` times a conversion factor, carrying `unit`."""
     if factor == 1.0 and (x.unit is None or unit is None or x.unit == unit):
         return x
-    return _node("mul", const(factor, None if unit is None else ONE), x, unit=unit)
+    return _node("mul", const(factor, None if unit is None else of_factor(factor)), x, unit=unit)
 
 
 # ---- numbers -------------------------------------------------------------------------------------------------------
@@ -372,14 +372,17 @@ def evaluate(roots: Iterable[Expr], values: Mapping[Expr, float]) -> list[float]
 
 
 def substitute(roots: Iterable[Expr], replace: Mapping[Expr, Expr]) -> list[Expr]:
-    """`roots` with symbols replaced, without units (they have been checked when the equations were written)."""
+    """`roots` with symbols replaced, without units (they have been checked when the equations were written).
+
+    Numbers that convert between two scales keep theirs: whoever prints the equations with units needs it.
+    """
     roots = list(roots)
     done: dict[int, Expr] = {}
     for node in order(roots):
         if node.op == "symbol":
             done[id(node)] = replace.get(node, node)
         elif node.op == "const":
-            done[id(node)] = const(node.value, None)
+            done[id(node)] = const(node.value, node.unit if node.unit is not None and node.unit.converts else None)
         else:
             done[id(node)] = rebuild(node.op, tuple(done[id(a)] for a in node.args))
     return [done[id(r)] for r in roots]

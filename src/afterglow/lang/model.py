@@ -10,6 +10,7 @@ from typing import TypeVar
 from afterglow.errors import ModelError, UnitError, nearest
 from afterglow.lang.expr import Expr, _place, const, mul, order, substitute
 from afterglow.lang.system import Input, Output, Param, State, System
+from afterglow.lang.units import of_factor
 
 Declared = TypeVar("Declared", State, Param, Input)
 
@@ -46,13 +47,15 @@ class Model:
     """Named systems and the wires between them.
 
     Systems are added in the order of cause; a wire against that order has to say `feedback=True`. `fixed` are parameter
-    values ("system.symbol") that replace the declared ones: fitted values, or those of a variant.
+    values ("system.symbol") that replace the declared ones: fitted values, or those of a variant. `held` are values of
+    inputs that nothing drives, in place of their defaults.
     """
 
     name: str
     parts: dict[str, Part] = field(default_factory=dict)
     wires: list[Wire] = field(default_factory=list)
     fixed: dict[str, float] = field(default_factory=dict)
+    held: dict[str, float] = field(default_factory=dict)
 
     def add(self, system: type[System], name: str, **params: Param) -> Part:
         """Place `system` under `name`; keyword arguments replace parameter declarations for this place only."""
@@ -169,12 +172,17 @@ def _flatten(model: Model) -> FlatModel:
         for key, i in part.system.inputs.items():
             full = f"{name}.{key}"
             if full not in driven:
-                if i.default is None:
+                fresh = _copy(i, full)
+                fresh.default = model.held.get(full, i.default)
+                own[i] = open_inputs[full] = fresh
+                if fresh.default is None:
                     missing.append(full)
-                own[i] = open_inputs[full] = _copy(i, full)
         local[name] = own
     if missing:
         raise ModelError("inputs that nothing drives and that have no default: " + ", ".join(missing))
+
+    if unknown := [full for full in model.held if full not in open_inputs]:
+        raise ModelError("no open input of this name can be held: " + ", ".join(unknown))
 
     resolved: dict[str, Expr] = {}
     active: list[str] = []
@@ -199,7 +207,7 @@ def _flatten(model: Model) -> FlatModel:
             wire = driven.get(f"{name}.{key}")
             if wire is not None and i in used:
                 source = output(wire.source)
-                mapping[i] = source if wire.factor == 1.0 else mul(const(wire.factor, None), source)
+                mapping[i] = source if wire.factor == 1.0 else mul(const(wire.factor, of_factor(wire.factor)), source)
         return substitute(exprs, mapping)
 
     dots: dict[str, Expr] = {}

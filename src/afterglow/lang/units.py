@@ -95,6 +95,11 @@ class Unit:
         return 1.0 if isclose(ratio, 1.0, rel_tol=1e-9) else ratio
 
     @property
+    def converts(self) -> bool:
+        """The ratio of two scales, as a number that converts between them has it."""
+        return not self.dims and not self.pure
+
+    @property
     def dimension(self) -> str:
         """The dimension in words, e.g. "kilogram / meter^3"."""
         parts = [f"{d}^{p:g}" if p != 1 else d for d, p in self.dims]
@@ -105,6 +110,11 @@ class Unit:
 
 
 ONE = Unit("1", 1.0, ())
+
+
+def of_factor(factor: float) -> Unit:
+    """Unit of a number that converts between two scales: 24 h/d has the scale 1/24."""
+    return ONE if isclose(factor, 1.0, rel_tol=1e-9) else Unit(f"1/{factor:.12g}", 1.0 / factor, ())
 
 
 @cache
