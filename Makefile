@@ -1,7 +1,7 @@
 # Uses the environment of the README; another one: make check BIN=path/to/bin
 BIN ?= .venv/bin
 
-.PHONY: check test docs bench fit validation recovery rivals contrary trials forecasts
+.PHONY: check test docs package bench fit validation recovery rivals contrary trials forecasts
 
 check:  ## style, types, import contracts, quick tests
 	$(BIN)/ruff check
@@ -15,6 +15,14 @@ test:  ## all tests
 
 docs:  ## this documentation as a site in build/docs; warnings are errors
 	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
+
+package:  ## wheel and sdist, and the wheel in an empty environment: main job and quick tests
+	$(BIN)/pip install --quiet build
+	rm -rf dist build/empty && $(BIN)/python -m build
+	python3 -m venv build/empty && build/empty/bin/pip install --quiet dist/*.whl
+	cd build && empty/bin/afterglow compare --patients 200 --out first --force && empty/bin/afterglow doctor
+	build/empty/bin/pip install --quiet "$$(ls dist/*.whl)[test]"
+	build/empty/bin/python -m pytest -n 2 -m "not slow"
 
 bench:  ## time per patient against SciPy and libRoadRunner, quick
 	$(BIN)/python bench/run.py --quick
