@@ -44,8 +44,9 @@ def test_the_check_of_the_machine_is_valid_bash():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_one_version_everywhere():
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+def test_the_release_that_copies_without_history_are_taken_for_is_the_cited_one():
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
+    version = tool["hatch"]["version"]["raw-options"]["fallback_version"]
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
 
 
