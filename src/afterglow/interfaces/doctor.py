@@ -22,7 +22,7 @@ EXTRAS = {
     "fit": ("emcee", "SALib"),
     "trial": ("lifelines", "statsmodels"),
     "web": ("fastapi", "uvicorn", "swagger_ui_bundle"),
-    "export": ("libsbml",),
+    "export": ("libsbml", "libsedml", "petab"),
     "cluster": ("distributed",),
     "gpu": ("cuda.bindings",),
 }

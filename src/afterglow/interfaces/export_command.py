@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from afterglow.interfaces import export_files
 from afterglow.interfaces.options import Force, Variant, Weeks, guarded
 
 export = typer.Typer(
@@ -50,3 +51,4 @@ def sbml(
     typer.echo(f"SBML: {out}")
 
 
+export_files.register(export)

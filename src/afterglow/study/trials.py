@@ -72,7 +72,7 @@ class TrialArm:
         outputs = ["mood.madrs", "mood.drug_part", *self.events, *self.direct]
         some = patients if weeks <= LONG_WEEKS else -(-patients // 2)
         self.arm = Arm(
-            course, patients=some, weeks=weeks, seed=seed, population=_population(trial, design), variant=variant,
+            course, patients=some, weeks=weeks, seed=seed, population=arm_population(trial, design), variant=variant,
             outputs=outputs, visits_h=self.times.tolist(), extra_h=peaks, rtol=RTOL,
         )  # fmt: skip
         self.seed = seed
@@ -129,7 +129,7 @@ class TrialArm:
         return 1 - none
 
 
-def _population(trial: TrialRecord, design: SimulatedArm) -> Population:
+def arm_population(trial: TrialRecord, design: SimulatedArm) -> Population:
     """The default population moved to the trial's (or arm's) means and SDs."""
     assert trial.simulate is not None
     whole_trial, arm = trial.simulate.population, design.population
