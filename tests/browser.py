@@ -120,7 +120,7 @@ class Visitor:
 
     def asked(self) -> list[dict[str, Any]]:
         """What was asked of POST /api/run."""
-        return [one.post_data_json for one in self.requests if one.url.endswith("/api/run")]
+        return [json.loads(one.post_data or "") for one in self.requests if one.url.endswith("/api/run")]
 
     def state(self, holds: Callable[[dict[str, Any]], bool] = bool) -> dict[str, Any]:
         """The shared state in the address, once it is as wanted."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from afterglow.interfaces.serve_command import _listen
 from afterglow.interfaces.web import pool
 from afterglow.interfaces.web.app import Settings, create
 from afterglow.interfaces.web.guard import Door
@@ -31,7 +31,7 @@ def settings(**changed: Any) -> Settings:
 def serving(asked: Settings) -> Iterator[httpx.Client]:
     """A client of a running server."""
     pool.prepare()
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = _listen("127.0.0.1", 0)
     port = listening.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(create(asked), log_level="warning", ws="none", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

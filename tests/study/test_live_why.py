@@ -5,7 +5,7 @@ import pytest
 
 from afterglow import streams
 from afterglow.clinic.course import parse_course
-from afterglow.study.live import scenario_from_data, why
+from afterglow.study.live import run, scenario_from_data, why
 from afterglow.study.live_people import Crowd, Order, go
 from afterglow.study.live_scenario import Who
 from afterglow.study.live_why import DRAWS, SAME_PEOPLE, median_range
@@ -70,3 +70,10 @@ def test_people_all_have_the_medians_and_draws_share_their_people(found):
     _, drawn = go(order, [crowd.under_draws(SAME_PEOPLE, DRAWS)])
     means = drawn[:, :, 0].reshape(DRAWS, SAME_PEOPLE, -1).mean(axis=1)
     assert parts(found)["parameters"].lo90 == pytest.approx(np.quantile(means, 0.05, axis=0), abs=1e-3)
+
+
+def test_a_horizon_between_two_hours_has_scores_to_its_end():
+    scenario = scenario_from_data({"course": {"course": "nothing"}, "weeks": 22.016634114194986, "seed": 672})
+    found = why(scenario, people=16)
+    assert np.isfinite([found.total.hi90, *(part.hi90 for part in found.parts)]).all()
+    assert np.isfinite(run(scenario, people=16).panels["madrs"].hi90).all()

@@ -44,7 +44,7 @@ def clock(courses: Sequence[Course], weeks: float, most: int = FULL) -> NDArray[
     The hours of the first dose and the weeks always stand. Further ones follow in the order of what they tell, where
     there is room: ends of infusions, days, hours after each session.
     """
-    end = weeks * WEEK_H
+    end = round(weeks * WEEK_H, 6)  # as `Arm` does: no time lies after its horizon
     sessions = dict(sorted(one for course in courses for one in _sessions(course, weeks)))
     first = min(sessions, default=0.0)
     found = _round([0.0, end, *(k * WEEK_H for k in range(int(weeks) + 1)), first, *(first + h for h in FIRST_H)], end)

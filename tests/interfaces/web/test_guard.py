@@ -2,6 +2,7 @@
 
 import copy
 import json
+import socket
 
 import httpx
 import pytest
@@ -222,3 +223,8 @@ def test_the_command_refuses_what_is_not_safe(options):
     found = CliRunner().invoke(cli.app, ["serve", "--no-browser", *options])
     assert found.exit_code == 2
     assert options[0] in found.stderr
+
+
+def test_answers_do_not_wait_for_more_to_send():
+    with serve_command._listen("127.0.0.1", 0) as listening:
+        assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -64,11 +64,14 @@ def _scale(name: Any) -> Any:
     return name
 
 
+_People = Annotated[int, Field(ge=LANES, le=MOST_PEOPLE, multiple_of=LANES)]
+
+
 class RunBody(Strict):
     """Curves, numbers and warnings of a scenario."""
 
     scenario: Scenario
-    people: Annotated[int, BeforeValidator(_of_lanes, json_schema_input_type=int)] = Field(
+    people: Annotated[int, BeforeValidator(_of_lanes, json_schema_input_type=_People)] = Field(
         default=MOST_PEOPLE, ge=LANES, le=MOST_PEOPLE, multiple_of=LANES, description="virtual people"
     )
     coarse: bool = Field(default=False, strict=True, description="fewer times: for a slider that is being dragged")

@@ -43,13 +43,14 @@ function card(first) {
   const span = s('rect', { class: 'bar-span', y: 3, height: 8, rx: 4 });
   const dot = s('circle', { class: 'bar-dot', cy: 7, r: 5 });
   const bar = s('svg', { class: 'bar', viewBox: `-6 0 ${BAR + 12} 14`, 'aria-hidden': 'true' }, track, span, dot);
+  const title = h('h3', {});
   const el = h(
     'article',
     { class: 'number', dataset: { testid: 'number', key: first.key } },
     h(
       'details',
       { class: 'explain' },
-      h('summary', {}, h('h3', {}, first.label), h('span', { class: 'question', 'aria-hidden': 'true' }, '?')),
+      h('summary', {}, title, h('span', { class: 'question', 'aria-hidden': 'true' }, '?')),
       help,
     ),
     h('p', { class: 'figure' }, value, ' ', unit, range),
@@ -63,6 +64,7 @@ function card(first) {
     unit.textContent = one.value === null ? '' : unitWord(one.unit);
     range.textContent = one.value === null ? `within ${weeks} weeks` : interval(one.lo90, one.hi90, one.unit);
     help.textContent = one.help;
+    title.textContent = one.label;
     const known = one.value !== null && one.lo90 !== null;
     set(span, { x: known ? x(one.lo90) : 0, width: known ? Math.max(2, x(one.hi90 ?? most) - x(one.lo90)) : 0 });
     set(dot, { cx: known ? x(one.value) : 0, visibility: known ? 'visible' : 'hidden' });
