@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 CELLS = re.findall(r"^```(shell|python|yaml)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 PROGRAM = Path(sys.executable).parent
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tutorial")]
 
 
 class Ran:
@@ -33,8 +33,9 @@ class Ran:
         path = f"{PROGRAM}{os.pathsep}{os.environ['PATH']}"
         for line in text.splitlines():
             done = subprocess.run(
-                ["bash", "-c", line], capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
-            )
+                ["bash", "-c", line], capture_output=True, encoding="utf-8", check=False,
+                env={**os.environ, "PATH": path, "PYTHONIOENCODING": "utf-8"},
+            )  # fmt: skip
             assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
             self.said[line] = done.stdout
 

@@ -16,7 +16,9 @@ scores: [{day: 1, scale: MADRS, score: 34}, {day: 8, scale: MADRS, score: 18}]
 
 
 def plan(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "afterglow", "plan", *words], cwd=cwd, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "afterglow", "plan", *words], cwd=cwd, capture_output=True, encoding="utf-8"
+    )
 
 
 def test_everything_that_is_wrong_is_told_at_once(tmp_path):

@@ -14,6 +14,8 @@ from afterglow.study.export_petab import CentralProblem, petab_id
 pytest.importorskip("petab")
 pytest.importorskip("libsbml")
 
+pytestmark = pytest.mark.xdist_group("petab")
+
 
 @pytest.fixture(scope="module")
 def problem():

@@ -7,10 +7,10 @@ the value of a parameter, and that parameter is 0 unless a condition sets it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from afterglow.compile.sbml import identifier
+from afterglow.compile.sbml.writer import libsbml
 from afterglow.errors import ModelError
 
 
@@ -30,7 +30,7 @@ def with_additions(text: str, additions: Sequence[Addition], more: Mapping[str, 
         additions: one parameter belongs to one state or slot, and takes its unit.
         more: further parameters, dimensionless and 0 at first, with their names.
     """
-    lib = import_module("libsbml")
+    lib = libsbml()
     document = lib.readSBMLFromString(text)
     sheet = document.getModel()
     for parameter, name in more.items():

@@ -11,6 +11,7 @@ doses only as dated events.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections import Counter
@@ -93,6 +94,8 @@ def sbml(
 
 def libsbml() -> ModuleType:
     """The library, or a ModelError that says how to get it."""
+    with contextlib.suppress(ImportError):  # loaded after libSBML, libSEDML takes over types of its trees of formulas
+        import_module("libsedml")
     try:
         return import_module("libsbml")
     except ImportError:
