@@ -158,7 +158,7 @@ class Visitor:
     def close(self) -> None:
         """Leave, and say what the page complained about and what it asked of others."""
         self.context.close()
-        assert not self.complaints
+        assert not self.complaints, self.complaints
         ours = (self.address, "data:", f"blob:{self.address}")
         assert not [one.url for one in self.requests if not one.url.startswith(ours)]
 

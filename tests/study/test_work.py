@@ -138,11 +138,17 @@ def test_a_killed_worker_costs_its_task_only_a_second_try(tmp_path):
     assert found == {task.key: task.argument for task in tasks}
 
 
+def running_children() -> set[int | None]:
+    """Other tests of this process may have a server with workers of its own."""
+    return {child.pid for child in multiprocessing.active_children()}
+
+
 def test_the_task_that_kills_every_worker_is_named():
     tasks = [Task(f"t{k}", "deadly" if k == 3 else "") for k in range(40)]
+    before = running_children()
     with pytest.raises(AfterglowError, match=r"task 't3'.*-9"):
         results(dies, tasks, workers=2)
-    assert not multiprocessing.active_children()
+    assert running_children() == before
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -154,10 +160,11 @@ def test_faults_of_a_user_come_back_whole(workers):
 
 
 def test_an_exception_stops_the_run_and_says_where_it_arose():
+    before = running_children()
     with pytest.raises(ZeroDivisionError) as caught:
         results(divides, TASKS, workers=2)
     assert "return 1 / number" in "".join(caught.value.__notes__)
-    assert not multiprocessing.active_children()
+    assert running_children() == before
 
 
 def test_an_exception_that_cannot_travel_is_put_into_words():
@@ -176,12 +183,13 @@ def test_tasks_are_taken_when_there_is_room_for_them():
 
 
 def test_closing_early_ends_the_workers():
+    before = running_children()
     running = each(process, TASKS, workers=2)
     next(running)
-    children = [child.pid for child in multiprocessing.active_children()]
+    children = running_children() - before
     assert len(children) == 2
     running.close()
-    assert not multiprocessing.active_children()
+    assert running_children() == before
     assert not any(map(alive, children))
 
 
@@ -323,11 +331,11 @@ def test_closing_early_leaves_a_strangers_cluster_empty_and_running(three_worker
 @pytest.mark.slow
 def test_a_local_cluster_is_closed_and_names_the_task_that_kills_every_worker(capfd):
     pytest.importorskip("distributed")
-    before = {child.pid for child in multiprocessing.active_children()}
+    before = running_children()
     tasks = [Task(f"t{k}", "deadly" if k == 3 else "") for k in range(4)]
     with pytest.raises(AfterglowError, match=r"task 't\d'.*died"):
         results(dies, tasks, workers=2, cluster="local")
-    assert {child.pid for child in multiprocessing.active_children()} == before
+    assert running_children() == before
     assert capfd.readouterr() == ("", "")
 
 
