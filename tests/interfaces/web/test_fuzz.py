@@ -5,8 +5,17 @@ from pathlib import Path
 
 import pytest
 
+import served
+
 BENCH = Path(__file__).parents[3] / "bench"
 CASES = 150
+
+
+@pytest.fixture
+def client():
+    """A server of its own: what odd cases leave in its queue keeps no other test waiting."""
+    with served.serving(served.settings()) as one:
+        yield one
 
 
 @pytest.mark.slow
