@@ -126,7 +126,8 @@ function fitted(state, before) {
 function withClock({ window_h: range, clock_h: at, scenario }) {
   const [from, to] = range;
   if (at >= from && at <= to) return range;
-  return clamped(at < from ? at : at - (to - from), to - from, scenario.weeks * 168);
+  const next = clamped(at < from ? at : at - (to - from), to - from, scenario.weeks * 168);
+  return Math.abs(next[0] - from) < 1e-9 ? range : next; // rounding alone must not move it, again and again
 }
 
 function chosen({ window_h: [from, to], scenario }) {
